@@ -1,0 +1,1 @@
+"""Prefect flows that read like a to-do list."""

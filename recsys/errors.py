@@ -1,7 +1,7 @@
 """Errors a person can act on: what was seen, what is allowed, what to do next."""
 
-from difflib import get_close_matches
 from collections.abc import Iterable
+from difflib import get_close_matches
 
 
 class InputError(ValueError):

@@ -1,0 +1,1 @@
+"""From files to a split of histories: schema, id maps, readers, contract, preprocessing."""

@@ -1,0 +1,1 @@
+"""Combinations of candidates; each is itself a recommender."""

@@ -1,0 +1,1 @@
+"""Ranking, beyond-accuracy and rating metrics, and paired intervals."""

@@ -1,0 +1,1 @@
+"""Candidate models, one file each, and the table that names them."""

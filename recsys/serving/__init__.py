@@ -1,0 +1,1 @@
+"""From a fitted recommender to recommendations for raw ids."""

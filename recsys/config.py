@@ -1,0 +1,293 @@
+"""One TOML file, read once into frozen typed sections; an unknown key is an error naming the nearest."""
+
+import hashlib
+import json
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from recsys.errors import InputError, did_you_mean
+
+CandidateName = Literal["popularity", "als", "fm", "ease", "multvae", "sasrec"]
+HybridName = Literal["weighted", "cascade", "stacking", "switching"]
+CANDIDATES: tuple[CandidateName, ...] = ("popularity", "als", "fm", "ease", "multvae", "sasrec")
+HYBRIDS: tuple[HybridName, ...] = ("weighted", "cascade", "stacking", "switching")
+
+
+class Section(BaseModel):
+    """A frozen part of the configuration that accepts no key it does not know."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+
+class ColumnNames(Section):
+    """What the columns are called in your files."""
+
+    user_id: str = "user_id"
+    item_id: str = "item_id"
+    timestamp: str = "timestamp"
+    rating: str = "rating"
+    """Optional in the file."""
+    event_type: str = "event_type"
+    """Optional in the file."""
+
+
+class DataSection(Section):
+    """Where the interaction log is and how to read it."""
+
+    path: str | None = None
+    """CSV, TSV or Parquet file of events; relative to the configuration file."""
+    source: str | None = None
+    """Name of a data set that `recsys data fetch` knows, instead of `path`."""
+    users: str | None = None
+    """Optional user table: a user_id column, every other column an attribute."""
+    items: str | None = None
+    """Optional item table: an item_id column, every other column an attribute."""
+    columns: ColumnNames = ColumnNames()
+    timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
+    """Unit of numeric timestamps; text timestamps are parsed as ISO 8601."""
+    event_weights: dict[str, float] = Field(default_factory=dict)
+    """event_type -> weight; 0 leaves the events out. Empty: every event weighs 1."""
+    min_rating: float | None = None
+    """Events rated lower are left out; none: every rated event counts."""
+    k_core: int = Field(default=1, ge=1)
+    """Keep users and items with at least this many events, repeatedly; 1 keeps all."""
+
+    @model_validator(mode="after")
+    def _one_origin(self) -> "DataSection":
+        if (self.path is None) == (self.source is None):
+            raise ValueError(
+                "give either data.path (your file) or data.source (a named data set), and not both"
+            )
+        return self
+
+
+class ValidationSection(Section):
+    """The data contract: what an acceptable batch of events is."""
+
+    suite: str | None = None
+    """Expectation suite (YAML) to use instead of the built one, relative to the configuration file."""
+    on_failure: Literal["fail", "quarantine"] = "fail"
+    """fail: stop before anything else runs. quarantine: set bad rows aside and go on."""
+    max_bad_fraction: float = Field(default=0.05, ge=0, le=1)
+    """With quarantine: more bad rows than this share of all rows fails after all."""
+    min_events: int = Field(default=100, ge=1)
+    """Fewest events a batch may hold."""
+    min_users: int = Field(default=10, ge=2)
+    """Fewest distinct users."""
+    min_items: int = Field(default=10, ge=2)
+    """Fewest distinct items."""
+    rating_min: float | None = None
+    """Smallest rating allowed; none: not checked."""
+    rating_max: float | None = None
+    """Largest rating allowed; none: not checked."""
+    earliest: str | None = None
+    """ISO date before which no event may lie; none: not checked."""
+    max_duplicate_fraction: float = Field(default=0.5, ge=0, le=1)
+    """Largest share of rows that repeat an earlier row exactly (they are dropped in preprocessing)."""
+    max_unseen_fraction: float = Field(default=1.0, ge=0, le=1)
+    """Largest share of events whose user or item the last accepted batch did not hold; 1: not checked."""
+
+
+class SplitSection(Section):
+    """How events are divided into train, validation and test."""
+
+    method: Literal["time", "leave_last", "ratio"] = "time"
+    """time: two global cuts. leave_last: a user's last event tests, the one before validates.
+    ratio: the last share of every user's own events."""
+    validation: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of events in validation (time, ratio)."""
+    test: float = Field(default=0.1, gt=0, lt=0.5)
+    """Share of events in test (time, ratio)."""
+
+
+class ModelsSection(Section):
+    """Which candidates are trained, and what is fixed about them."""
+
+    candidates: tuple[CandidateName, ...] = CANDIDATES
+    """Families to tune; popularity is always fitted, as floor and fallback."""
+    params: dict[str, dict[str, bool | int | float | str]] = Field(default_factory=dict)
+    """model -> parameter -> value: the point from which the search of that model starts."""
+    device: Literal["auto", "cpu", "cuda"] = "auto"
+    """auto: CUDA when there is one."""
+    memory_gib: float = Field(default=4.0, gt=0)
+    """A candidate whose estimate is above this is refused with the estimate; the run goes on without it."""
+
+    @model_validator(mode="after")
+    def _popularity_always(self) -> "ModelsSection":
+        if "popularity" not in self.candidates:
+            object.__setattr__(self, "candidates", ("popularity", *self.candidates))
+        return self
+
+
+class TuningSection(Section):
+    """How much search each candidate gets."""
+
+    trials: int = Field(default=12, ge=1)
+    """Trials per candidate; the first is the model's defaults."""
+    timeout: float = Field(default=600.0, gt=0)
+    """Seconds for all candidates together; each finishes at least its first trial."""
+    seed: int = 0
+    """Seed of the search."""
+    metric: str = "ndcg@10"
+    """Validation metric to maximise."""
+    max_users: int = Field(default=4000, ge=10)
+    """Validation users scored in a trial (a seeded sample; always over the full catalogue)."""
+
+
+class HybridSection(Section):
+    """Which hybrids compete, and how the winner is chosen."""
+
+    methods: tuple[HybridName, ...] = HYBRIDS
+    """Hybrids to fit; the best on cross-validated validation users is chosen."""
+    folds: int = Field(default=4, ge=2)
+    """Folds over validation users."""
+    pool: int = Field(default=100, ge=10)
+    """Items each member brings to the pool on which weights are fitted."""
+    max_users: int = Field(default=6000, ge=20)
+    """Validation users used for fitting and choosing (a seeded sample of them)."""
+
+
+class PromotionSection(Section):
+    """When the challenger replaces the champion."""
+
+    model_name: str | None = None
+    """Registered model; none: `recsys-<name of the configuration>`."""
+    min_gain: float = 0.0
+    """The lower bound of the interval of the gain in ndcg@10 must be above this."""
+    confidence: float = Field(default=0.95, gt=0.5, lt=1)
+    """Of the bootstrap interval."""
+    bootstrap: int = Field(default=2000, ge=100)
+    """Resamples of the bootstrap."""
+    max_coverage_drop: float = Field(default=0.5, ge=0, le=1)
+    """Largest relative drop of coverage@10 against the champion."""
+    max_cold_drop: float = Field(default=0.1, ge=0, le=1)
+    """Largest relative drop of ndcg@10 on cold users."""
+    max_tail_drop: float = Field(default=0.5, ge=0, le=1)
+    """Largest relative drop of ndcg@10 counted on tail items only."""
+    max_latency_ms: float = Field(default=500.0, gt=0)
+    """p95 of scoring one user, milliseconds."""
+    max_artifact_mib: float = Field(default=4096.0, gt=0)
+    """Size of the registered model, MiB."""
+    refit: Literal["all", "none"] = "all"
+    """all: once judged, the winner is refit on all the data before it serves."""
+
+
+class Config(Section):
+    """The whole configuration of a pipeline."""
+
+    name: str = Field(default="", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$|^$")
+    """Name of the experiment and the registered model; default: the file's name."""
+    seed: int = 0
+    """Seed of everything but the search."""
+    store: str = "mlruns"
+    """Folder for everything the pipeline writes; relative to the working directory."""
+    data: DataSection
+    validation: ValidationSection = ValidationSection()
+    split: SplitSection = SplitSection()
+    models: ModelsSection = ModelsSection()
+    tuning: TuningSection = TuningSection()
+    hybrid: HybridSection = HybridSection()
+    promotion: PromotionSection = PromotionSection()
+
+    @property
+    def model_name(self) -> str:
+        """Name in the model registry."""
+        return self.promotion.model_name or f"recsys-{self.name}"
+
+
+def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
+    """Read a TOML file and apply `section.key=value` overrides.
+
+    Relative paths under [data] and validation.suite become absolute, against the folder of the file.
+
+    Raises:
+        InputError: the file is missing or not TOML, a key is unknown, or a value is out of its bounds.
+    """
+    path = Path(path)
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (FileNotFoundError, IsADirectoryError) as error:
+        raise InputError(
+            f"no configuration file at {path}; configs/own-data.toml is one to start from"
+        ) from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise InputError(f"{path} is not valid TOML: {error}") from error
+    for override in overrides:
+        _apply(raw, override)
+    raw.setdefault("name", path.stem)
+    config = parse(raw, origin=str(path))
+    return _absolute(config, path.resolve().parent)
+
+
+def parse(raw: Mapping[str, Any], origin: str = "configuration") -> Config:
+    """Turn plain tables into a `Config`.
+
+    Raises:
+        InputError: all that is wrong, one line a finding.
+    """
+    try:
+        return Config.model_validate(raw)
+    except ValidationError as error:
+        lines = [_explain(dict(finding)) for finding in error.errors()]
+        raise InputError(f"{origin}: " + "\n  ".join(["the configuration is wrong", *lines])) from error
+
+
+def digest(*parts: object) -> str:
+    """Short stable digest (16 hex digits) of JSON-able parts and pydantic sections.
+
+    >>> digest({"b": 1, "a": 2}) == digest({"a": 2, "b": 1})
+    True
+    """
+    plain = [part.model_dump(mode="json") if isinstance(part, BaseModel) else part for part in parts]
+    return hashlib.sha256(json.dumps(plain, sort_keys=True, default=str).encode()).hexdigest()[:16]
+
+
+def _apply(raw: dict[str, Any], override: str) -> None:
+    key, equals, text = override.partition("=")
+    if not equals or not key.strip():
+        raise InputError(f"--set {override!r}: expected section.key=value, such as tuning.trials=20")
+    try:
+        value = tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        value = text
+    *sections, leaf = key.strip().split(".")
+    table = raw
+    for name in sections:
+        table = table.setdefault(name, {})
+        if not isinstance(table, dict):
+            raise InputError(f"--set {override!r}: {name!r} is a value, not a section")
+    table[leaf] = value
+
+
+def _absolute(config: Config, folder: Path) -> Config:
+    def place(value: str | None) -> str | None:
+        return value if value is None else str((folder / Path(value).expanduser()).resolve())
+
+    data = {key: place(getattr(config.data, key)) for key in ("path", "users", "items")}
+    return config.model_copy(
+        update={
+            "data": config.data.model_copy(update=data),
+            "validation": config.validation.model_copy(update={"suite": place(config.validation.suite)}),
+        }
+    )
+
+
+def _explain(finding: dict[str, Any]) -> str:
+    where = ".".join(str(part) for part in finding["loc"])
+    if finding["type"] == "extra_forbidden":
+        *sections, key = finding["loc"]
+        return f"unknown key {where!r}: {did_you_mean(str(key), _keys(sections))}"
+    if finding["type"] == "missing":
+        return f'{where!r} is required; the least configuration is [data] with path = "events.csv"'
+    return f"{where or 'data'}: {finding['msg']}" + (f" (seen: {finding['input']!r})" if where else "")
+
+
+def _keys(sections: Sequence[object]) -> list[str]:
+    model: Any = Config
+    for name in sections:
+        model = model.model_fields[str(name)].annotation
+    return list(model.model_fields)

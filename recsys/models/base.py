@@ -1,0 +1,88 @@
+"""What every candidate and every hybrid is: fitted on a dataset, scoring histories."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+
+import numpy as np
+
+from recsys.config import Section
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.schema import FloatArray
+
+State = dict[str, np.ndarray[Any, Any]]
+"""Everything a fitted model knows, as named arrays: saved as npz, loaded without pickle."""
+
+OnEpoch = Callable[[int, "Recommender"], bool]
+"""Called after each epoch with its number (from 1) and the model, ready to score; true ends the training."""
+
+
+class ModelConfig(Section):
+    """Parameters of a model. One frozen object, the one home of every default."""
+
+
+@runtime_checkable
+class Recommender(Protocol):
+    """A model that scores from a history, never from a user id.
+
+    One code path answers a user seen in training, one who arrived ten seconds ago, and a group; a hybrid of
+    recommenders is itself one. Scores are finite, larger is better, and are not comparable between models.
+    """
+
+    def fit(self, data: Dataset) -> Self:
+        """Learn from a log; returns itself."""
+        ...
+
+    def score(self, history: Interactions) -> FloatArray:
+        """[B, n_items] float32 for the B users of `history`; a row never depends on the other rows.
+
+        Seen items are scored like any other (they are removed only in `top_k`); an empty history is answered.
+        """
+        ...
+
+    def state(self) -> State:
+        """What was learnt, as arrays."""
+        ...
+
+    def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
+        """Take back what `state` gave; returns itself, ready to score."""
+        ...
+
+
+class Candidate(Recommender, Protocol):
+    """A recommender of the table: it has a name, a configuration and a search space."""
+
+    name: ClassVar[str]
+    Config: ClassVar[type[ModelConfig]]
+    SPACE: ClassVar[Mapping[str, "Range"]]
+    config: Any
+
+    def __init__(self, config: Any = None, *, seed: int = 0, device: str = "cpu") -> None: ...
+
+    @classmethod
+    def memory_bytes(cls, config: Any, data: Dataset) -> int:
+        """Estimate of the peak memory of a fit, bytes, known before it starts."""
+        ...
+
+
+class EpochTrained(Candidate, Protocol):
+    """A candidate trained in epochs: it can be watched, pruned and stopped early."""
+
+    def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
+        """Learn from a log for `config.epochs` epochs, or until `on_epoch` returns true."""
+        ...
+
+
+class Range(Section):
+    """Values a parameter may take in the search."""
+
+    low: float
+    high: float
+    log: bool = False
+    integer: bool = False
+
+
+class Choice(Section):
+    """One of a few values."""
+
+    values: tuple[Any, ...]
