@@ -59,9 +59,7 @@ class DataSection(Section):
     @model_validator(mode="after")
     def _one_origin(self) -> "DataSection":
         if (self.path is None) == (self.source is None):
-            raise ValueError(
-                "give either data.path (your file) or data.source (a named data set), and not both"
-            )
+            raise ValueError("give either data.path (your file) or data.source (a named data set), and not both")
         return self
 
 
@@ -211,9 +209,7 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     try:
         raw = tomllib.loads(path.read_text(encoding="utf-8"))
     except (FileNotFoundError, IsADirectoryError) as error:
-        raise InputError(
-            f"no configuration file at {path}; configs/own-data.toml is one to start from"
-        ) from error
+        raise InputError(f"no configuration file at {path}; configs/own-data.toml is one to start from") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     for override in overrides:

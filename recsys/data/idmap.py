@@ -45,7 +45,8 @@ class IdMap:
 
     @cached_property
     def _index(self) -> "pd.Index[Any]":
-        return pd.Index(self.values)
+        index: pd.Index[Any] = pd.Index(self.values)
+        return index
 
     def rows(self, raw: Iterable[Any]) -> IntArray:
         """Row numbers [n] int64 of raw ids; -1 for an id that is not known."""
@@ -62,19 +63,13 @@ class IdMap:
         Text joins integers by turning all ids into text.
         """
         new = _normal(raw)
-        both = (
-            (self.values, new)
-            if new.dtype.kind == self.values.dtype.kind
-            else (_text(self.values), _text(new))
-        )
+        both = (self.values, new) if new.dtype.kind == self.values.dtype.kind else (_text(self.values), _text(new))
         return IdMap(pd.unique(np.concatenate(both)))
 
 
 def _normal(raw: Iterable[Any]) -> np.ndarray[Any, Any]:
     series = (
-        raw
-        if isinstance(raw, pd.Series)
-        else pd.Series(list(raw) if not isinstance(raw, np.ndarray) else raw)
+        raw if isinstance(raw, pd.Series) else pd.Series(list(raw) if not isinstance(raw, np.ndarray) else raw)
     )
     if series.empty:
         return np.empty(0, dtype=object)

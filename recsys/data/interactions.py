@@ -54,9 +54,7 @@ class Interactions:
         when = np.arange(len(user), dtype=np.int64) if time is None else np.asarray(time, np.int64)
         how_much = np.ones(len(user), np.float32) if weight is None else np.asarray(weight, np.float32)
         if not len(user) == len(item) == len(when) == len(how_much):
-            raise ValueError(
-                f"arrays differ in length: {len(user)=} {len(item)=} {len(when)=} {len(how_much)=}"
-            )
+            raise ValueError(f"arrays differ in length: {len(user)=} {len(item)=} {len(when)=} {len(how_much)=}")
         for name, rows, limit in (("user", user, n_users), ("item", item, n_items)):
             if len(rows) and (rows.min() < 0 or rows.max() >= limit):
                 raise ValueError(f"{name} rows must be in [0, {limit}); seen {rows.min()} to {rows.max()}")
