@@ -1,0 +1,70 @@
+"""Bootstrap intervals against theory: width, coverage, pairing and strata."""
+
+import numpy as np
+import pytest
+
+from recsys.metrics.intervals import Gain, bootstrap_mean, paired_bootstrap
+
+
+def test_width_is_that_of_the_normal_approximation():
+    values = np.random.default_rng(0).normal(0.3, 0.1, 5000)
+    lo, hi = bootstrap_mean(values, resamples=4000)
+    error = values.std() / np.sqrt(len(values))
+    assert lo == pytest.approx(values.mean() - 1.96 * error, abs=0.1 * error)
+    assert hi == pytest.approx(values.mean() + 1.96 * error, abs=0.1 * error)
+
+
+def test_the_interval_holds_the_truth_as_often_as_it_says():
+    generator = np.random.default_rng(0)
+    intervals = [
+        bootstrap_mean(generator.exponential(1.0, 200), confidence=0.9, resamples=300, seed=seed)
+        for seed in range(400)
+    ]
+    share = np.mean([lo < 1.0 < hi for lo, hi in intervals])
+    # Binomial: 0.9 with a standard deviation of 0.015.
+    assert 0.85 < share < 0.95
+
+
+def test_one_seed_one_interval():
+    values = np.random.default_rng(0).random(50)
+    assert bootstrap_mean(values, seed=1) == bootstrap_mean(values, seed=1)
+    assert bootstrap_mean(values, seed=1) != bootstrap_mean(values, seed=2)
+
+
+def test_pairing_cancels_what_makes_users_easy_or_hard():
+    generator = np.random.default_rng(0)
+    ease = generator.random(500)
+    gain = paired_bootstrap(ease + generator.normal(0.01, 0.02, 500), ease)
+    assert gain.lo < 0.01 < gain.hi
+    assert gain.hi - gain.lo < 0.1 * np.subtract(*bootstrap_mean(ease)[::-1])
+
+
+def test_the_same_values_have_no_gain():
+    values = np.random.default_rng(0).random(100)
+    assert paired_bootstrap(values, values.copy()) == Gain(0.0, 0.0, 0.0)
+
+
+def test_strata_keep_their_sizes():
+    strata = np.repeat([0, 1], [30, 10])
+    values = np.where(strata == 0, 0.2, 0.6)
+    # Within a stratum all users are alike, so every resample has the same mean.
+    assert bootstrap_mean(values, strata=strata) == pytest.approx([(30 * 0.2 + 10 * 0.6) / 40] * 2)
+    lo, hi = bootstrap_mean(values)
+    assert hi - lo > 0.05
+
+
+def test_more_users_than_fit_a_block():
+    values = np.random.default_rng(0).random(1_100_000)
+    lo, hi = bootstrap_mean(values, resamples=20)
+    assert lo < values.mean() < hi
+
+
+def test_wrong_calls_say_what_was_seen():
+    with pytest.raises(ValueError, match="an interval needs users, and one label each; seen 0 values"):
+        bootstrap_mean(np.array([]))
+    with pytest.raises(ValueError, match="one label each; seen 3 values and 2 labels"):
+        bootstrap_mean(np.ones(3), strata=np.zeros(2, int))
+    with pytest.raises(ValueError, match="values hold NaN or infinity"):
+        bootstrap_mean(np.array([1.0, np.nan]))
+    with pytest.raises(ValueError, match=r"the same users; seen \(3,\) and \(2,\)"):
+        paired_bootstrap(np.ones(3), np.ones(2))
