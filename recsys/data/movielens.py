@@ -114,10 +114,8 @@ class RecBoleWheel:
             done = subprocess.run(command, capture_output=True, text=True, check=False)
             wheels = list(Path(folder).glob("*.whl"))
             if done.returncode or not wheels:
-                reason = [line for line in done.stderr.splitlines() if "ERROR" in line] or [
-                    f"exit {done.returncode}"
-                ]
-                raise OriginError(f"pip download {self.requirement}: {reason[-1]}")
+                reason = (done.stderr.strip() or f"exit status {done.returncode}").splitlines()[-1]
+                raise OriginError(f"pip download {self.requirement}: {reason}")
             wheel = wheels[0].read_bytes()
         names = ("ml-100k.inter", "ml-100k.user", "ml-100k.item")
         return from_wheel(_members(wheel, "recbole/dataset_example/ml-100k/", names))

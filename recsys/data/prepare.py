@@ -116,7 +116,7 @@ def event_weights(events: pd.DataFrame, data: DataSection) -> FloatArray:
     negative = {kind: weight for kind, weight in data.event_weights.items() if weight < 0}
     if negative:
         raise InputError(f"data.event_weights: weights must be 0 (leave out) or more; seen {negative}")
-    code, kinds = pd.factorize(events[EVENT].astype("str"), use_na_sentinel=False)
+    code, kinds = pd.factorize(events[EVENT].astype("object").fillna("(none)").astype("str"))
     unknown = [kind for kind in kinds if kind not in data.event_weights]
     if unknown:
         counts = ", ".join(f"{kind} ({int((code == list(kinds).index(kind)).sum())} events)" for kind in unknown)

@@ -75,7 +75,7 @@ def read_table(path: str | Path, id_column: str, data: DataSection) -> pd.DataFr
     ids = _ids(table.column(found))
     if ids.isna().any() or ids.duplicated().any():
         row = int(np.flatnonzero(ids.isna() | ids.duplicated())[0])
-        problem = f"{ids[row]!r} stands twice" if pd.notna(ids[row]) else "an id is missing"
+        problem = f"{str(ids[row])!r} stands twice" if pd.notna(ids[row]) else "an id is missing"
         raise InputError(f"{path}: {problem} (data row {row + 1}); give every {id_column} exactly one row")
     attributes = {name: _values(table.column(name)) for name in seen if name != found}
     return pd.DataFrame({id_column: ids, **attributes}, copy=False)

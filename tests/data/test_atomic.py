@@ -1,0 +1,46 @@
+"""Folders that are complete or absent."""
+
+from pathlib import Path
+
+import pytest
+
+from recsys.data.atomic import new_folder
+
+
+def names(folder: Path) -> set[str]:
+    """What a reader can see: drafts and locks are hidden."""
+    return {path.name for path in folder.iterdir() if not path.name.startswith(".")}
+
+
+def test_appears_when_complete(tmp_path: Path) -> None:
+    with new_folder(tmp_path / "made") as draft:
+        (draft / "file").write_text("whole")
+        assert names(tmp_path) == set()
+    assert (tmp_path / "made" / "file").read_text() == "whole"
+
+
+def write_half(final: Path) -> None:
+    with new_folder(final) as draft:
+        (draft / "file").write_text("half")
+        raise RuntimeError("half-way")
+
+
+def test_an_error_leaves_nothing(tmp_path: Path) -> None:
+    with pytest.raises(RuntimeError, match="half-way"):
+        write_half(tmp_path / "made")
+    assert [path.name for path in tmp_path.iterdir()] == [".made.lock"]
+
+
+def test_what_a_killed_writer_left_is_not_taken_over(tmp_path: Path) -> None:
+    (tmp_path / ".made.draft").mkdir()
+    (tmp_path / ".made.draft" / "old").write_text("half")
+    with new_folder(tmp_path / "made") as draft:
+        (draft / "file").write_text("whole")
+    assert names(tmp_path / "made") == {"file"}
+
+
+def test_the_first_of_two_writers_stays(tmp_path: Path) -> None:
+    for text in ("first", "second"):
+        with new_folder(tmp_path / "made") as draft:
+            (draft / "file").write_text(text)
+    assert (tmp_path / "made" / "file").read_text() == "first"

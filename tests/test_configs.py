@@ -1,0 +1,63 @@
+"""The configurations that come with the project: they parse, and own-data.toml explains every key there is."""
+
+import re
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel
+
+from recsys.config import Config, load, parse
+
+CONFIGS = Path(__file__).parents[1] / "configs"
+OWN_DATA = CONFIGS / "own-data.toml"
+
+
+def keys(model: type[BaseModel]) -> Iterator[str]:
+    for name, field in model.model_fields.items():
+        nested = isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        yield from (f"{name}.{key}" for key in keys(field.annotation)) if nested else [name]
+
+
+def written(table: dict, prefix: str = "") -> Iterator[str]:
+    for name, value in table.items():
+        # {} is a value here (event_weights, params); every section has keys.
+        yield from written(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [f"{prefix}{name}"]
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+def test_every_configuration_parses(path: Path) -> None:
+    assert load(path).model_name.startswith("recsys-")
+
+
+def test_own_data_names_every_key() -> None:
+    text = re.sub(r"^#(?=\w+ = )", "", OWN_DATA.read_text(), flags=re.MULTILINE)
+    assert sorted(written(tomllib.loads(text))) == sorted(keys(Config))
+
+
+def test_own_data_writes_the_defaults() -> None:
+    given = tomllib.loads(OWN_DATA.read_text())
+    assert parse(given) == parse({"data": {"path": "events.csv"}})
+
+
+def test_values_behind_a_hash_are_allowed_ones() -> None:
+    text = re.sub(r"^#(?=\w+ = )(?!source)", "", OWN_DATA.read_text(), flags=re.MULTILINE)
+    config = parse(tomllib.loads(text))
+    assert config.name == "my-shop"
+    assert config.data.min_rating == 4.0
+
+
+@pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
+def test_every_key_has_a_comment(path: Path) -> None:
+    uncommented = []
+    block_explained = False
+    for line in path.read_text().splitlines():
+        if line.startswith("# "):
+            block_explained = True
+        elif not line or line.startswith("["):
+            block_explained = False
+        elif not block_explained:
+            uncommented.append(line)
+    # Under [data.columns] one comment speaks for the three names below it.
+    assert uncommented == []
