@@ -20,6 +20,8 @@ from recsys.errors import InputError
 logger = logging.getLogger(__name__)
 
 NO_FEATURES = Features(None, (), {})
+UNTYPED = "(none)"
+"""How an event without a type is called where weights are given."""
 
 
 def prepare(
@@ -50,25 +52,7 @@ def prepare(
     user_code, user_ids = pd.factorize(events[USER])
     item_code, item_ids = pd.factorize(events[ITEM])
     weight = event_weights(events, config.data)
-    dropped: dict[str, int] = {}
-    keep = np.ones(len(events), dtype=bool)
-
-    def drop(reason: str, bad: BoolArray) -> None:
-        dropped[reason] = int((keep & bad).sum())
-        keep[bad] = False
-
-    drop("incomplete", (user_code < 0) | (item_code < 0) | events[TIME].isna().to_numpy())
-    drop("duplicate", _repeated_rows(events, user_code, item_code))
-    drop("weight 0", weight == 0)
-    drop("below min_rating", _rated_below(events, config.data))
-    core = keep.copy()
-    core[keep] = k_core(user_code[keep], item_code[keep], config.data.k_core)
-    drop("k_core", ~core)
-    if not keep.any():
-        counts = ", ".join(f"{count} for {reason}" for reason, count in dropped.items() if count)
-        raise InputError(
-            f"none of {len(events)} events is left: dropped {counts}; see [data] in the configuration"
-        )
+    keep, dropped = _kept(events, user_code, item_code, weight, config.data)
 
     user, users = _number(user_code[keep], user_ids)
     item, items = _number(item_code[keep], item_ids, None if item_table is None else item_table[ITEM])
@@ -78,25 +62,25 @@ def prepare(
     shape = {"n_users": len(users), "n_items": len(items)}
     log = Interactions.build(user, item, time, weight[keep], **shape, features=of_users.matrix)
     parts = split(Dataset(log, users, items, of_items.matrix, of_users.names, of_items.names), config.split)
-    distinct = parts.data.interactions
-    dropped["repeated pair"] = len(log) - len(distinct)
+
+    n_distinct = len(parts.data.interactions)
+    logger.info("prepared %d interactions of %d users and %d items", n_distinct, len(users), len(items))
     summary = {
         "name": config.name,
         "digest": digest,
         "users": len(users),
         "items": len(items),
-        "interactions": len(distinct),
-        "density": len(distinct) / (len(users) * len(items)),
+        "interactions": n_distinct,
+        "density": n_distinct / (len(users) * len(items)),
         "first": _iso(time.min()),
         "last": _iso(time.max()),
         "events_read": len(events),
-        "dropped": dropped,
+        "dropped": {**dropped, "repeated pair": len(log) - n_distinct},
         "user_features": len(of_users.names),
         "item_features": len(of_items.names),
         "skipped_attributes": {"users": of_users.skipped, "items": of_items.skipped},
         "split": leakage_check(parts, config.split.method),
     }
-    logger.info("prepared %d interactions of %d users and %d items", len(distinct), len(users), len(items))
     return Prepared(parts, summary)
 
 
@@ -116,15 +100,18 @@ def event_weights(events: pd.DataFrame, data: DataSection) -> FloatArray:
     negative = {kind: weight for kind, weight in data.event_weights.items() if weight < 0}
     if negative:
         raise InputError(f"data.event_weights: weights must be 0 (leave out) or more; seen {negative}")
-    code, kinds = pd.factorize(events[EVENT].astype("object").fillna("(none)").astype("str"))
-    unknown = [kind for kind in kinds if kind not in data.event_weights]
+    code, found = pd.factorize(events[EVENT])
+    kinds = [*map(str, found), UNTYPED]
+    code[code < 0] = len(found)
+    events_of = dict(zip(kinds, np.bincount(code, minlength=len(kinds)).tolist(), strict=True))
+    unknown = {kind: n for kind, n in events_of.items() if n and kind not in data.event_weights}
     if unknown:
-        counts = ", ".join(f"{kind} ({int((code == list(kinds).index(kind)).sum())} events)" for kind in unknown)
+        counts = ", ".join(f"{kind} ({n} events)" for kind, n in unknown.items())
         raise InputError(
             f"event types without a weight: {counts}; weights given: {', '.join(data.event_weights)}. "
             "Give each type a weight in [data.event_weights]; 0 leaves its events out"
         )
-    return np.array([data.event_weights[kind] for kind in kinds], dtype=np.float32)[code]
+    return np.array([data.event_weights.get(kind, 0) for kind in kinds], dtype=np.float32)[code]
 
 
 def k_core(user: IntArray, item: IntArray, k: int) -> BoolArray:
@@ -140,6 +127,33 @@ def k_core(user: IntArray, item: IntArray, k: int) -> BoolArray:
     left = np.zeros(len(user), dtype=bool)
     left[keep] = True
     return left
+
+
+def _kept(
+    events: pd.DataFrame, user: IntArray, item: IntArray, weight: FloatArray, data: DataSection
+) -> tuple[BoolArray, dict[str, int]]:
+    """Which events [N] stay, and how many go for each reason; an event counts for the first that applies."""
+    reasons = {
+        "incomplete": (user < 0) | (item < 0) | events[TIME].isna().to_numpy(),
+        "duplicate": _repeated_rows(events, user, item),
+        "weight 0": weight == 0,
+        "below min_rating": _rated_below(events, data),
+    }
+    keep = np.ones(len(events), dtype=bool)
+    dropped: dict[str, int] = {}
+    for reason, bad in reasons.items():
+        dropped[reason] = int((keep & bad).sum())
+        keep &= ~bad
+    core = k_core(user[keep], item[keep], data.k_core)
+    dropped["k_core"] = int((~core).sum())
+    keep[keep] = core
+    if not keep.any():
+        counts = ", ".join(f"{count} for {reason}" for reason, count in dropped.items() if count)
+        raise InputError(
+            f"none of {len(events)} events is left: dropped {counts or 'none'}; "
+            "see data.k_core, data.min_rating and data.event_weights"
+        )
+    return keep, dropped
 
 
 def _repeated_rows(events: pd.DataFrame, user_code: IntArray, item_code: IntArray) -> BoolArray:

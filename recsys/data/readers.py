@@ -160,8 +160,9 @@ def _read(path: Path, columns: list[str], as_text: list[str]) -> pa.Table:
     try:
         if delimiter is None:
             return pq.read_table(path, columns=columns)
+        compression = "gzip" if path.suffix.lower() == ".gz" else None
         return pacsv.read_csv(
-            path,
+            pa.input_stream(path, compression=compression),
             parse_options=pacsv.ParseOptions(delimiter=delimiter, newlines_in_values=True),
             convert_options=pacsv.ConvertOptions(
                 include_columns=columns,

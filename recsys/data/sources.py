@@ -49,11 +49,11 @@ def fetch(source: str, store: str | Path, origins: Sequence[movielens.Origin] = 
         raise InputError(f"no data set is called {name!r}: {did_you_mean(name, NAMES)}")
     if name == "synthetic":
         sizes = synthetic.parse_sizes(dict(parse_qsl(query, keep_blank_values=True)))
-        folder = Path(store) / "data" / sizes.folder_name
+        folder = Path(store).absolute() / "data" / sizes.folder_name
         return _cached(folder) or _stored(folder, "the generator", lambda draft: synthetic.write(sizes, draft))
     if query:
         raise InputError(f"{name} has no sizes to set; seen {query!r}, allowed: data.source = {name!r}")
-    folder = Path(store) / "data" / name
+    folder = Path(store).absolute() / "data" / name
     return _cached(folder) or _download(folder, origins)
 
 
@@ -91,6 +91,7 @@ def _cached(folder: Path) -> FetchedData | None:
 def _download(folder: Path, origins: Sequence[movielens.Origin]) -> FetchedData:
     tried = [f"local cache: nothing in {folder}"]
     for origin in origins:
+        logger.info("fetching %s from %s", folder.name, origin.name)
         try:
             tables = origin.tables()
         except movielens.OriginError as error:

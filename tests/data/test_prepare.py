@@ -102,12 +102,12 @@ def test_ids_of_integers_find_a_table_of_text() -> None:
     [
         (ROWS, (), {"min_rating": 3}, "min_rating is set, but the log has no column 'rating'"),
         (ROWS, (), {"event_weights": {"buy": 1}}, "event_weights is set, but the log has no column 'event_type'"),
-        (ROWS, (), {"k_core": 4}, "none of 6 events is left: dropped 6 for k_core; see"),
+        (ROWS, (), {"k_core": 4}, "none of 6 events is left: dropped 6 for k_core; see data.k_core"),
         (
             [(*row, kind) for row, kind in zip(ROWS, ["buy", "buy", "look", "look", None, "buy"], strict=True)],
             ("event_type",),
             {"event_weights": {"buy": 1, "sell": 2}},
-            r"event types without a weight: look \(2 events\), \(none\) \(1 events\); weights given: buy, sell\. Give",
+            r"event types without a weight: look \(2 events\), \(none\) \(1 events\); weights given: buy, sell\.",
         ),
         (
             [(*row, "buy") for row in ROWS],

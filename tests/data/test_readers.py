@@ -23,7 +23,7 @@ def section(path: Path, **more: object) -> DataSection:
 
 
 def write(path: Path, text: str) -> Path:
-    path.write_bytes(gzip.compress(text.encode()) if path.suffix == ".gz" else text.encode())
+    path.write_bytes(gzip.compress(text.encode()) if path.suffix.lower() == ".gz" else text.encode())
     return path
 
 
@@ -40,6 +40,7 @@ def assert_latest(frame: pd.DataFrame) -> None:
         ("ratings.csv", "\ufeff" + LATEST),
         ("RATINGS.CSV", LATEST),
         ("ratings.csv.gz", LATEST),
+        ("RATINGS.CSV.GZ", LATEST),
         ("ratings.tsv", LATEST.replace(",", "\t")),
         ("ratings.tsv.gz", LATEST.replace(",", "\t")),
         ("ratings.csv", LATEST.replace("timestamp\n", "timestamp,note\n").replace("44\n", '44,"a, b"\n')),
