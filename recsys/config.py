@@ -87,7 +87,7 @@ class ValidationSection(Section):
     max_duplicate_fraction: float = Field(default=0.5, ge=0, le=1)
     """Largest share of rows that repeat an earlier row exactly (they are dropped in preprocessing)."""
     max_unseen_fraction: float = Field(default=1.0, ge=0, le=1)
-    """Largest share of events whose user or item the last accepted batch did not hold; 1: not checked."""
+    """Largest share of events whose user, and whose item, the last accepted batch did not hold; 1: all."""
 
 
 class SplitSection(Section):
