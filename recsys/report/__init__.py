@@ -1,0 +1,1 @@
+"""What a run says about itself: the scorecard, and the same as tables and figures."""
