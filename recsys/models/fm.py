@@ -1,0 +1,203 @@
+"""Factorization machine over a history: bag of past items, last item, user and item attributes.
+
+Rendle, "Factorization Machines", ICDM 2010, eq. 1: ŷ(x) = w₀ + Σ_j w_j x_j + Σ_{j<l} ⟨v_j, v_l⟩ x_j x_l. Split x into a
+context part c (history bag, last item, user attributes) and an item part a (the item itself and its attributes).
+Terms of the context alone are the same for every item and drop out of a ranking, which leaves, for item i,
+
+    score(i) = ⟨q, p_i⟩ + b_i,   q = v₀ + Σ_{j∈c} x_j v_j,   p_i = Σ_{l∈a(i)} v_l,
+    b_i = Σ_{l∈a(i)} w_l + ½ (‖p_i‖² − Σ_{l∈a(i)} ‖v_l‖²)
+
+so that the whole catalogue is one matrix product, and an item never seen scores through its attributes.
+*Differs from the paper:* trained on the softmax over the catalogue (negatives shared by the batch) in place of a
+pointwise loss; x of a past item decays with its age, 2^(−age / half_life), the bag divided by (Σ x)^norm, in
+training as in scoring; v₀ stands for the context's bias feature; pairs of one item's own features are left out of b_i.
+*Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from scipy import sparse
+from torch import Tensor, nn
+
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.schema import FloatArray
+from recsys.models.base import ModelConfig, OnEpoch, Range, State
+from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
+
+
+class FMConfig(ModelConfig):
+    """Parameters of `FM`."""
+
+    width: int = Field(default=64, ge=2)
+    """d: length of the vector of every feature."""
+    half_life: float = Field(default=5.0, gt=0)
+    """Events after which a past item counts half in the bag."""
+    norm: float = Field(default=0.5, ge=0, le=1)
+    """Exponent of the bag's normalisation: 0 a sum, 1 a mean."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """On the context vector."""
+    lr: float = Field(default=0.003, gt=0)
+    """Step of Adam."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled decay of all weights."""
+    negatives: int = Field(default=512, ge=1)
+    """N: negatives shared by a batch."""
+    batch_tokens: int = Field(default=1024, ge=1)
+    """Targets in a batch."""
+    max_len: int = Field(default=50, ge=2)
+    """T: targets in a window; a window's bag starts empty but for the event before it."""
+    epochs: int = Field(default=30, ge=1)
+    """Passes over the log, at most; early stopping finds how many."""
+
+
+class _Net(nn.Module):
+    """The vectors v and weights w of all features; row n of a table is the absent item."""
+
+    def __init__(self, n_items: int, n_item_features: int, n_user_features: int, d: int) -> None:
+        super().__init__()
+        self.past = nn.Parameter(torch.randn(n_items + 1, d) * 0.1)
+        self.last = nn.Parameter(torch.randn(n_items + 1, d) * 0.1)
+        self.item = nn.Parameter(torch.randn(n_items, d) * 0.1)
+        self.item_feature = nn.Parameter(torch.randn(n_item_features, d) * 0.1)
+        self.user_feature = nn.Parameter(torch.randn(n_user_features, d) * 0.1)
+        self.context = nn.Parameter(torch.zeros(d))
+        self.item_bias = nn.Parameter(torch.zeros(n_items))
+        self.item_feature_bias = nn.Parameter(torch.zeros(n_item_features))
+        with torch.no_grad():
+            self.past[-1] = 0
+
+
+class FM:
+    """Factorization machine that scores a whole catalogue from a history."""
+
+    name: ClassVar[str] = "fm"
+    Config: ClassVar[type[ModelConfig]] = FMConfig
+    SPACE: ClassVar[Mapping[str, Range]] = {
+        "width": Range(low=32, high=128, log=True, integer=True),
+        "half_life": Range(low=0.5, high=50.0, log=True),
+        "dropout": Range(low=0.0, high=0.7),
+        "lr": Range(low=0.001, high=0.01, log=True),
+        "weight_decay": Range(low=0.001, high=0.3, log=True),
+    }
+
+    def __init__(self, config: FMConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
+        self.config = config or FMConfig()
+        self.seed, self.device = seed, device
+        self.net: _Net | None = None
+        self.attributes = sparse.csr_matrix((0, 0), dtype=np.float32)  # [n_items, item features]
+
+    @classmethod
+    def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
+        """Three item tables with gradients and Adam's two moments, and the activations of a batch."""
+        return 16 * 3 * data.interactions.n_items * config.width + 32 * config.batch_tokens * config.negatives
+
+    def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
+        """Predict every event from the bag of events before it, the last one, and attributes."""
+        c, log = self.config, data.interactions
+        windows = Windows(log, c.max_len)
+        self.attributes = _features(data.item_features, log.n_items)
+        users = _features(log.features, log.n_users)
+        decay = _decay(c.max_len, c.half_life).to(self.device)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width).to(self.device)
+            dropout = Dropout(c.dropout)
+            with torch.no_grad():  # an item without events keeps no vector of its own
+                net.item[torch.from_numpy(np.bincount(log.item, minlength=log.n_items) == 0)] = 0
+
+            def loss(batch: Batch) -> Tensor:
+                T = batch.inputs.shape[1]
+                inputs = batch.inputs.to(self.device)
+                weight = decay[:T, :T] * (inputs < log.n_items)[:, None, :]  # [B, T, T]
+                bag = weight @ F.embedding(inputs, net.past)  # [B, T, d]
+                bag = bag / weight.sum(2, keepdim=True).clamp(min=1e-6) ** c.norm
+                q = bag + F.embedding(inputs, net.last) + net.context
+                q = q + _bag(users[batch.user.numpy()], net.user_feature)[:, None, :]
+                real = batch.weights > 0
+                targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
+                negatives = draw_negatives(log.n_items, c.negatives, self.device)
+                return sampled_softmax(dropout(q[real]), targets, weights, self._items, negatives, log.n_items)
+
+            def batches(rng: np.random.Generator) -> Iterator[Batch]:
+                return windows.batches(c.batch_tokens, rng)
+
+            train(net, batches, loss, self, epochs=c.epochs, lr=c.lr, weight_decay=c.weight_decay,
+                  seed=self.seed, device=self.device, on_epoch=on_epoch)  # fmt: skip
+        return self
+
+    @torch.inference_mode()
+    def score(self, history: Interactions) -> FloatArray:
+        """[B, n_items]: ⟨q, p_i⟩ + b_i."""
+        net, c = self._fitted(), self.config
+        X = history.matrix(history.recency(c.half_life))
+        total = np.maximum(np.asarray(X.sum(1)), 1e-6) ** c.norm
+        past = net.past.cpu().numpy()[:-1]
+        last = history.sequences(1)[:, 0].astype(np.int64)
+        q = torch.from_numpy((X @ past / total).astype(np.float32)).to(self.device)
+        q = q + net.last[torch.from_numpy(last)] + net.context
+        q = q + _bag(_features(history.features, history.n_users), net.user_feature)
+        vectors, biases = self._items(torch.arange(history.n_items))
+        scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
+        return scores
+
+    def _items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
+        """Vectors p [·, d] and biases b [·] of item rows."""
+        net = self._fitted()
+        own, attributes = F.embedding(rows.to(self.device), net.item), self.attributes[rows.cpu().numpy()]
+        bias = net.item_bias[rows.to(self.device)]
+        if not attributes.shape[1]:
+            return own, bias
+        return own + _bag(attributes, net.item_feature), bias + _bag(attributes, net.item_feature_bias[:, None])[:, 0]
+
+    def _fitted(self) -> _Net:
+        if self.net is None:
+            raise RuntimeError("fm: used before fit")
+        return self.net
+
+    def state(self) -> State:
+        """All vectors and weights, and the attributes of the catalogue."""
+        weights = {name: value.cpu().numpy() for name, value in self._fitted().state_dict().items()}
+        A = self.attributes
+        return weights | {
+            "A_data": A.data,
+            "A_indices": A.indices,
+            "A_indptr": A.indptr,
+            "A_shape": np.array(A.shape),
+        }
+
+    def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
+        """Take back what `state` gave."""
+        parts = (state["A_data"], state["A_indices"], state["A_indptr"])
+        self.attributes = sparse.csr_matrix(parts, shape=tuple(state["A_shape"]))
+        weights = {name: torch.from_numpy(np.array(v)) for name, v in state.items() if not name.startswith("A_")}
+        n_features = (len(weights["item_feature"]), len(weights["user_feature"]))
+        self.net = _Net(len(weights["item"]), *n_features, self.config.width).to(self.device)
+        self.net.load_state_dict(weights)
+        return self
+
+
+def _features(matrix: sparse.csr_matrix | None, rows: int) -> sparse.csr_matrix:
+    return sparse.csr_matrix((rows, 0), dtype=np.float32) if matrix is None else matrix
+
+
+def _bag(features: sparse.csr_matrix, vectors: Tensor) -> Tensor:
+    """features [B, F] @ vectors [F, d] → [B, d], with gradients to the vectors."""
+    if not features.shape[1]:
+        return vectors.new_zeros(features.shape[0], vectors.shape[1])
+    index, offset, weight = (
+        torch.from_numpy(part).to(vectors.device)
+        for part in (features.indices.astype(np.int64), features.indptr[:-1].astype(np.int64), features.data)
+    )
+    return F.embedding_bag(index, vectors, offset, mode="sum", per_sample_weights=weight)
+
+
+def _decay(T: int, half_life: float) -> Tensor:
+    """[T, T] lower triangle: weight of the input at s in the bag that predicts target t, 2^(−(t − s) / half_life)."""
+    age = torch.arange(T)[:, None] - torch.arange(T)[None, :]
+    return torch.where(age >= 0, torch.exp2(-age.clamp(min=0) / half_life), 0.0)

@@ -1,0 +1,174 @@
+"""SASRec: a causal Transformer over the last events of a history.
+
+Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018 (arXiv 1808.09781):
+
+    H⁰ = E[events] + P,   H^l = Block_l(H^{l−1}) (causal self-attention, then a position-wise network),
+    score(i) = ⟨LayerNorm(H^L_last), e_i⟩
+
+*Differs from the paper:* trained on softmax cross-entropy with negatives shared by the batch in place of BCE with
+one negative (Klenitskiy & Vasilev 2023, arXiv 2309.07602; eSASRec 2025, arXiv 2508.06450); blocks normalise their
+input and use GELU; a start token stands before every history, so that an empty one is answered and a first event
+is learnt from; long histories are cut into windows in place of being truncated.
+*Cost:* O(events · (T·d + d² + N·d)) an epoch for windows of T and N negatives. *Limits:* sees the last T events.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from pydantic import Field
+from torch import Tensor, nn
+
+from recsys.data.dataset import Dataset
+from recsys.data.interactions import Interactions
+from recsys.data.schema import FloatArray
+from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, State
+from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
+
+
+class SASRecConfig(ModelConfig):
+    """Parameters of `SASRec`."""
+
+    width: int = Field(default=64, ge=4)
+    """d: width of item vectors and hidden states."""
+    blocks: int = Field(default=2, ge=1)
+    """Attention blocks."""
+    heads: int = Field(default=2, ge=1)
+    """Attention heads; divides the width."""
+    max_len: int = Field(default=50, ge=2)
+    """T: how many of the last events count."""
+    dropout: float = Field(default=0.3, ge=0, lt=1)
+    """On embeddings, attention output and the position-wise network."""
+    lr: float = Field(default=0.002, gt=0)
+    """Step of Adam."""
+    weight_decay: float = Field(default=0.01, ge=0)
+    """Decoupled decay of all weights."""
+    negatives: int = Field(default=512, ge=1)
+    """N: negatives shared by a batch."""
+    batch_tokens: int = Field(default=1024, ge=1)
+    """Positions in a batch."""
+    epochs: int = Field(default=40, ge=1)
+    """Passes over the log, at most; early stopping finds how many."""
+
+
+class _Block(nn.Module):
+    def __init__(self, d: int, heads: int, dropout: float) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, Dropout(dropout)
+        self.norm_attention, self.norm_network = nn.LayerNorm(d), nn.LayerNorm(d)
+        self.qkv, self.out = nn.Linear(d, 3 * d), nn.Linear(d, d)
+        self.up, self.down = nn.Linear(d, 2 * d), nn.Linear(2 * d, d)
+
+    def forward(self, H: Tensor) -> Tensor:
+        B, T, d = H.shape
+        qkv = self.qkv(self.norm_attention(H)).view(B, T, 3, self.heads, d // self.heads)
+        q, k, v = qkv.permute(2, 0, 3, 1, 4)  # each [B, heads, T, d / heads]
+        attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
+        attended = attended.transpose(1, 2).reshape(B, T, d)
+        H = H + self.dropout(self.out(attended))
+        return H + self.dropout(self.down(F.gelu(self.up(self.norm_network(H)))))
+
+
+class _Net(nn.Module):
+    def __init__(self, n_items: int, c: SASRecConfig) -> None:
+        super().__init__()
+        self.items = nn.Embedding(n_items + 1, c.width)  # row n_items: start of a history
+        self.positions = nn.Embedding(c.max_len, c.width)
+        self.blocks = nn.ModuleList(_Block(c.width, c.heads, c.dropout) for _ in range(c.blocks))
+        self.norm = nn.LayerNorm(c.width)
+        self.bias = nn.Parameter(torch.zeros(n_items))
+        self.dropout = Dropout(c.dropout)
+        for table in (self.items, self.positions):
+            nn.init.normal_(table.weight, std=0.05)
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """[B, T] item rows → [B, T, d] states."""
+        H = self.items(inputs) + self.positions.weight[: inputs.shape[1]]
+        H = self.dropout(H)
+        for block in self.blocks:
+            H = block(H)
+        normed: Tensor = self.norm(H)
+        return normed
+
+
+class SASRec:
+    """Self-attentive sequential recommender."""
+
+    name: ClassVar[str] = "sasrec"
+    Config: ClassVar[type[ModelConfig]] = SASRecConfig
+    SPACE: ClassVar[Mapping[str, Range | Choice]] = {
+        "width": Choice(values=(48, 64, 96, 128)),
+        "dropout": Range(low=0.1, high=0.6),
+        "lr": Range(low=0.0005, high=0.005, log=True),
+        "max_len": Choice(values=(25, 50, 100)),
+        "blocks": Choice(values=(1, 2)),
+    }
+
+    def __init__(self, config: SASRecConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
+        self.config = config or SASRecConfig()
+        if self.config.width % self.config.heads:
+            raise ValueError(f"sasrec: width {self.config.width} is not a multiple of heads {self.config.heads}")
+        self.seed, self.device = seed, device
+        self.net: _Net | None = None
+
+    @classmethod
+    def memory_bytes(cls, config: SASRecConfig, data: Dataset) -> int:
+        """Item table with gradient and Adam's two moments, and the activations of a batch."""
+        activations = config.batch_tokens * (config.blocks * 30 * config.width + 4 * config.negatives)
+        return 16 * data.interactions.n_items * config.width + 4 * activations
+
+    def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
+        """Predict every event from the events before it."""
+        c, log = self.config, data.interactions
+        windows = Windows(log, c.max_len)
+        with torch.random.fork_rng():
+            torch.manual_seed(self.seed)
+            net = self.net = _Net(log.n_items, c).to(self.device)
+
+            def items(rows: Tensor) -> tuple[Tensor, Tensor]:
+                return F.embedding(rows, net.items.weight), net.bias[rows]
+
+            def loss(batch: Batch) -> Tensor:
+                real = batch.weights > 0
+                h = net(batch.inputs.to(self.device))[real.to(self.device)]  # [M, d]
+                targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
+                negatives = draw_negatives(log.n_items, c.negatives, self.device)
+                return sampled_softmax(h, targets, weights, items, negatives, log.n_items)
+
+            def batches(rng: np.random.Generator) -> Iterator[Batch]:
+                return windows.batches(c.batch_tokens, rng)
+
+            train(net, batches, loss, self, epochs=c.epochs, lr=c.lr, weight_decay=c.weight_decay,
+                  seed=self.seed, device=self.device, on_epoch=on_epoch)  # fmt: skip
+        return self
+
+    @torch.inference_mode()
+    def score(self, history: Interactions) -> FloatArray:
+        """[B, n_items]: the last state against all items."""
+        if self.net is None:
+            raise RuntimeError("sasrec: score before fit")
+        T = self.config.max_len
+        recent = history.sequences(T - 1)  # [B, T-1], padded in front
+        lengths = np.minimum(history.lengths, T - 1)
+        shift = (np.arange(T - 1) + (T - 1 - lengths)[:, None]) % (T - 1)  # events first, padding behind
+        start = np.full((history.n_users, 1), history.n_items)
+        inputs = np.concatenate((start, np.take_along_axis(recent, shift, 1)), 1).astype(np.int64)
+        H = torch.cat([self.net(part) for part in torch.from_numpy(inputs).to(self.device).split(512)])
+        h = H[torch.arange(len(H)), torch.from_numpy(lengths)]  # [B, d]
+        scores: FloatArray = torch.addmm(self.net.bias, h, self.net.items.weight[:-1].T).cpu().numpy()
+        return scores
+
+    def state(self) -> State:
+        """Weights of the net."""
+        if self.net is None:
+            raise RuntimeError("sasrec: state before fit")
+        return {name: value.cpu().numpy() for name, value in self.net.state_dict().items()}
+
+    def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
+        """Take back the weights."""
+        self.net = _Net(len(state["bias"]), self.config).to(self.device)
+        self.net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
+        self.net.eval()
+        return self

@@ -1,0 +1,162 @@
+"""What the models trained in epochs share: windows of histories, the sampled softmax, the loop.
+
+Letters: S windows, B windows of a batch, T positions, M positions that are not padding, N negatives, d width, n items.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from recsys.data.interactions import Interactions
+from recsys.data.schema import IntArray
+from recsys.models.base import OnEpoch, Recommender
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Windows of like length, padded behind (a causal model then needs no mask)."""
+
+    user: Tensor
+    """[B] int64: row in the log."""
+    inputs: Tensor
+    """[B, T] int64: the event before each target; n = no event (start of a history, padding)."""
+    targets: Tensor
+    """[B, T] int64: what came next; n = padding."""
+    weights: Tensor
+    """[B, T] float32: event weight of the target, 0 = padding."""
+
+
+class Windows:
+    """A log cut into windows of at most `max_len` targets, latest events first to be whole."""
+
+    def __init__(self, log: Interactions, max_len: int) -> None:
+        self.log = log
+        pieces = -(-log.lengths // max_len)
+        self.user: IntArray = np.repeat(np.arange(log.n_users), pieces)  # [S]
+        back = np.arange(len(self.user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0 = the latest window
+        self.stop: IntArray = log.indptr[self.user + 1] - back * max_len  # [S]
+        self.start: IntArray = np.maximum(self.stop - max_len, log.indptr[self.user])  # [S]
+
+    def batches(self, tokens: int, rng: np.random.Generator) -> Iterator[Batch]:
+        """All windows once, in batches of about `tokens` positions, like lengths together, in random order."""
+        length = self.stop - self.start
+        order = np.lexsort((rng.random(len(length)), length))
+        cuts = np.flatnonzero(np.diff(np.cumsum(length[order]) // tokens)) + 1
+        groups = np.split(order, cuts)
+        for g in rng.permutation(len(groups)):
+            yield self._batch(groups[g])
+
+    def _batch(self, rows: IntArray) -> Batch:
+        log, start, length = self.log, self.start[rows], (self.stop - self.start)[rows]
+        position = np.arange(length.max())
+        real = position < length[:, None]  # [B, T]
+        at = np.where(real, start[:, None] + position, 0)
+        targets = np.where(real, log.item[at], log.n_items).astype(np.int64)
+        has_past = real & (at > log.indptr[self.user[rows]][:, None])
+        inputs = np.where(has_past, log.item[np.maximum(at - 1, 0)], log.n_items).astype(np.int64)
+        weights = np.where(real, log.weight[at], 0).astype(np.float32)
+        return Batch(*(torch.from_numpy(part) for part in (self.user[rows], inputs, targets, weights)))
+
+
+def sampled_softmax(
+    h: Tensor,
+    targets: Tensor,
+    weights: Tensor,
+    items: Callable[[Tensor], tuple[Tensor, Tensor]],
+    negatives: Tensor,
+    n: int,
+) -> Tensor:
+    """Weighted mean over M positions of −log softmax, its denominator estimated from N shared negatives.
+
+        −s_y + log( exp(s_y) + n/N Σ_{j ∈ negatives, j ≠ y} exp(s_j) ),   s_i = ⟨h, v_i⟩ + b_i
+
+    Negatives are drawn uniformly without replacement and shared by the batch, so that the sum is one matrix
+    product (Klenitskiy & Vasilev 2023); with N = n it is the softmax itself. `items` gives vectors [·, d] and
+    biases [·] of item rows. h [M, d], targets [M] int64, weights [M], negatives [N] int64 without repetition.
+    """
+    v, b = items(targets)
+    positive = (h * v).sum(1) + b  # [M]
+    v, b = items(negatives)
+    others = torch.addmm(b + math.log(n / len(negatives)), h, v.T)  # [M, N]
+    column = torch.full((n,), -1, device=h.device)
+    column[negatives] = torch.arange(len(negatives), device=h.device)
+    hit = column[targets]
+    row = torch.nonzero(hit >= 0).squeeze(1)
+    others[row, hit[row]] = -torch.inf
+    loss = torch.logaddexp(positive, torch.logsumexp(others, 1)) - positive
+    return (loss * weights).sum() / weights.sum()
+
+
+def draw_negatives(n: int, count: int, device: str) -> Tensor:
+    """[min(count, n)] distinct item rows, uniform."""
+    return torch.randperm(n)[:count].to(device)
+
+
+class Dropout(nn.Module):
+    """Dropout whose mask is drawn a byte an element: on a CPU many times cheaper than a Bernoulli float each.
+
+    The rate is met to 1/256.
+    """
+
+    def __init__(self, rate: float) -> None:
+        super().__init__()
+        self.rate = rate
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Zero a share `rate` of x and scale up the rest, in training only."""
+        threshold = round(256 * self.rate)
+        if not self.training or threshold == 0:
+            return x
+        words = torch.randint(-(2**63), 2**63 - 1, ((x.numel() + 7) // 8,), device=x.device)
+        kept = words.view(torch.uint8)[: x.numel()].view(x.shape) >= threshold
+        return x * kept * (256 / (256 - threshold))
+
+
+@contextmanager
+def one_thread(device: str) -> Iterator[None]:
+    """Run the small steps of a training on one CPU thread.
+
+    A step of a few milliseconds spends longer waiting at the barriers between threads than a second thread saves
+    it; with another process on the machine, two threads were measured at twice to eight times the time of one.
+    """
+    before = torch.get_num_threads()
+    if device == "cpu":
+        torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
+
+
+def train(
+    net: nn.Module,
+    batches: Callable[[np.random.Generator], Iterator[Any]],
+    loss: Callable[[Any], Tensor],
+    model: Recommender,
+    *,
+    epochs: int,
+    lr: float,
+    weight_decay: float,
+    seed: int,
+    device: str,
+    on_epoch: OnEpoch | None,
+) -> None:
+    """Adam over all batches, epoch after epoch, until `on_epoch` says stop; the net is left in eval mode."""
+    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True)
+    for epoch in range(1, epochs + 1):
+        net.train()
+        with one_thread(device):
+            for batch in batches(np.random.default_rng((seed, epoch))):
+                optimizer.zero_grad(set_to_none=True)
+                loss(batch).backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
+                optimizer.step()
+        net.eval()
+        if on_epoch is not None and on_epoch(epoch, model):
+            break
+    net.eval()
