@@ -29,6 +29,8 @@ class Recommender(Protocol):
     recommenders is itself one. Scores are finite, larger is better, and are not comparable between models.
     """
 
+    name: ClassVar[str]
+
     def fit(self, data: Dataset) -> Self:
         """Learn from a log; returns itself."""
         ...
@@ -52,9 +54,9 @@ class Recommender(Protocol):
 class Candidate(Recommender, Protocol):
     """A recommender of the table: it has a name, a configuration and a search space."""
 
-    name: ClassVar[str]
     Config: ClassVar[type[ModelConfig]]
-    SPACE: ClassVar[Mapping[str, "Range"]]
+    SPACE: ClassVar[Mapping[str, "Range | Choice"]]
+    """What the search varies; the rest stays as configured."""
     config: Any
 
     def __init__(self, config: Any = None, *, seed: int = 0, device: str = "cpu") -> None: ...

@@ -155,7 +155,7 @@ class SASRec:
         shift = (np.arange(T - 1) + (T - 1 - lengths)[:, None]) % (T - 1)  # events first, padding behind
         start = np.full((history.n_users, 1), history.n_items)
         inputs = np.concatenate((start, np.take_along_axis(recent, shift, 1)), 1).astype(np.int64)
-        H = torch.cat([self.net(part) for part in torch.from_numpy(inputs).to(self.device).split(512)])
+        H = torch.cat([self.net(part) for part in torch.split(torch.from_numpy(inputs).to(self.device), 512)])
         h = H[torch.arange(len(H)), torch.from_numpy(lengths)]  # [B, d]
         scores: FloatArray = torch.addmm(self.net.bias, h, self.net.items.weight[:-1].T).cpu().numpy()
         return scores

@@ -1,0 +1,45 @@
+"""Non-negative weights by maximum likelihood: a conditional logit over each user's pool.
+
+McFadden, "Conditional logit analysis of qualitative choice behavior", 1974: the probability that user u takes item i is
+exp(Σ_m w_m z_uim) / Σ_j exp(Σ_m w_m z_ujm); the log-likelihood is concave in w, and w ≥ 0 keeps every member honest.
+"""
+
+import numpy as np
+import numpy.typing as npt
+from scipy.optimize import minimize
+
+from recsys.data.schema import FloatArray
+
+DoubleArray = npt.NDArray[np.float64]
+from recsys.hybrid.pool import Pool
+
+
+def fit_weights(
+    pool: Pool, features: FloatArray, *, prior: FloatArray | None = None, strength: float = 0.0
+) -> FloatArray:
+    """Weights [F] ≥ 0 that maximise the mean log-likelihood of what users took.
+
+    features [C, F]. With a prior, `strength` pseudo-users pull towards it: a segment with few users stays near the
+    weights of all.
+    """
+    X = features.astype(np.float64)
+    start = pool.indptr[:-1]
+    n_users = max(1, pool.n_users)
+    taken = pool.relevant / pool.n_relevant[pool.user]  # a user's items share one vote
+    observed = taken @ X
+    anchor = np.zeros(X.shape[1]) if prior is None else prior.astype(np.float64)
+
+    def loss(w: DoubleArray) -> tuple[float, DoubleArray]:
+        s = X @ w
+        s -= np.maximum.reduceat(s, start)[pool.user]
+        e = np.exp(s)
+        total = np.add.reduceat(e, start)
+        likelihood = taken @ s - np.log(total).sum()
+        gradient = observed - X.T @ (e / total[pool.user])
+        pull = w - anchor
+        value = -likelihood + 0.5 * strength * pull @ pull
+        return float(value) / n_users, (-gradient + strength * pull) / n_users
+
+    first = np.full(X.shape[1], 0.5) if prior is None else anchor
+    result = minimize(loss, first, jac=True, method="L-BFGS-B", bounds=[(0.0, None)] * X.shape[1])
+    return np.asarray(result.x, dtype=np.float32)

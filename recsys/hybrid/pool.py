@@ -1,0 +1,137 @@
+"""The evidence hybrids are fitted on: what the members would show validation users, and what those took.
+
+Letters: U users, M members, C candidates (user-item pairs, all users together), k list length.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from recsys.data.dataset import Holdout
+from recsys.data.interactions import Interactions
+from recsys.data.schema import BoolArray, FloatArray, IntArray, RowArray
+from recsys.hybrid.members import Members, standard_scores
+
+BLOCK_BYTES = 512 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Pool:
+    """Candidates of U users: the union of every member's best unseen items, and the relevant ones."""
+
+    members: tuple[str, ...]
+    user: IntArray
+    """[C], sorted; position of the user in the pool."""
+    item: IntArray
+    """[C] item rows."""
+    z: FloatArray
+    """[C, M] standardised scores."""
+    rank: FloatArray
+    """[C, M] 0 = the member's best; `size` for an item below its best `size`."""
+    relevant: BoolArray
+    """[C]"""
+    shown: BoolArray
+    """[C]; false for a relevant item that no member brings: it counts in the likelihood, never in a ranking."""
+    length: IntArray
+    """[U] events in the history."""
+    n_relevant: IntArray
+    """[U]"""
+    size: int
+
+    @property
+    def n_users(self) -> int:
+        """U."""
+        return len(self.length)
+
+    @cached_property
+    def indptr(self) -> IntArray:
+        """[U + 1]: candidates of user u are at indptr[u]:indptr[u + 1]."""
+        return np.concatenate(([0], np.cumsum(np.bincount(self.user, minlength=self.n_users))))
+
+    def select(self, users: BoolArray) -> "Pool":
+        """Only these users (a mask [U]), renumbered."""
+        keep = users[self.user]
+        number = np.cumsum(users) - 1
+        return Pool(
+            self.members,
+            number[self.user[keep]],
+            self.item[keep],
+            self.z[keep],
+            self.rank[keep],
+            self.relevant[keep],
+            self.shown[keep],
+            self.length[users],
+            self.n_relevant[users],
+            self.size,
+        )
+
+    def without(self, member: str) -> "Pool":
+        """The same candidates, seen by the other members only."""
+        keep = [position for position, name in enumerate(self.members) if name != member]
+        names = tuple(self.members[position] for position in keep)
+        z, rank = self.z[:, keep], self.rank[:, keep]
+        shown = self.shown & (rank < self.size).any(1)
+        columns = (self.relevant, shown, self.length, self.n_relevant, self.size)
+        return Pool(names, self.user, self.item, z, rank, *columns)
+
+    def ndcg(self, scores: FloatArray, k: int = 10) -> FloatArray:
+        """[U] ndcg@k of ranking the shown candidates by scores [C]."""
+        value = np.where(self.shown, scores, -np.inf)
+        order = np.lexsort((-value, self.user))
+        position = np.arange(len(order)) - self.indptr[self.user[order]]
+        hit = self.relevant[order] & self.shown[order] & (position < k)
+        gain = np.bincount(self.user[order][hit], weights=1 / np.log2(position[hit] + 2), minlength=self.n_users)
+        ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))
+        return np.asarray(gain / ideal[np.minimum(self.n_relevant, k) - 1], dtype=np.float32)
+
+
+def build_pool(
+    members: Members, holdout: Holdout, size: int, progress: Callable[[int, int], None] | None = None
+) -> Pool:
+    """Score the users of a holdout with every member and keep what competes.
+
+    Users are scored in blocks of at most `BLOCK_BYTES`.
+    """
+    n, M = holdout.history.n_items, len(members)
+    size = min(size, n)
+    block = max(1, BLOCK_BYTES // (8 * n * M))
+    parts = []
+    for start in range(0, len(holdout), block):
+        rows = np.arange(start, min(start + block, len(holdout)))
+        parts.append(_block(members, holdout.select(rows), size, start))
+        if progress:
+            progress(int(rows[-1]) + 1, len(holdout))
+    user, item, z, rank, relevant, shown = (np.concatenate(column) for column in zip(*parts, strict=True))
+    lengths = (holdout.history.lengths, holdout.truth.lengths)
+    return Pool(tuple(members), user, item, z, rank, relevant, shown, *lengths, size)
+
+
+def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.ndarray[Any, Any], ...]:
+    B, n = len(part), part.history.n_items
+    z = standard_scores(members, part.history)  # [M, B, n]
+    member_rank = member_ranks(z, part.history, size)
+    shown: BoolArray = np.asarray((member_rank < size).any(0))
+    relevant = np.zeros((B, n), dtype=np.bool_)
+    relevant[part.truth.user, part.truth.item] = True
+    rows, items = np.nonzero(shown | relevant)
+    pick = (slice(None), rows, items)
+    columns = (z[pick].T.copy(), member_rank[pick].T.astype(np.float32), relevant[rows, items], shown[rows, items])
+    return (rows + offset, items, *columns)
+
+
+def member_ranks(z: FloatArray, history: Interactions, size: int) -> RowArray:
+    """[M, B, n] int32: place of each item among a member's best `size` unseen ones, 0 = best; `size` for the rest."""
+    _, B, n = z.shape
+    ranks = np.full(z.shape, size, dtype=np.int32)
+    user, top = np.arange(B)[:, None], min(size, n)
+    for scores, rank in zip(z, ranks, strict=True):
+        unseen = scores.copy()
+        unseen[history.user, history.item] = -np.inf
+        best = np.argpartition(-unseen, top - 1, axis=1)[:, :top]
+        best = np.take_along_axis(best, np.argsort(-unseen[user, best], axis=1, kind="stable"), 1)
+        rank[user, best] = np.arange(top)
+        rank[history.user, history.item] = size
+    return ranks
