@@ -1,0 +1,255 @@
+"""The registry: the door to MLflow's versions of a model, and the only place where an alias moves.
+
+Aliases: `champion` answers, `previous` is what it replaced, `challenger` is the latest that was registered and not
+promoted. MLflow has no compare-and-swap and no history of aliases: they move under a lock of the store, and every
+move is told by tags on both versions. `recsys.tracking.open_store` comes first.
+"""
+
+import tempfile
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from importlib.metadata import version as installed
+from pathlib import Path
+from typing import Any, Final
+
+from recsys.errors import InputError, did_you_mean
+from recsys.tracking import client, counted, lock
+
+CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
+BUNDLE: Final = "bundle"
+"""Name of the artifact that holds the bundle."""
+PACKAGE: Final = Path(__file__).parent
+PYFUNC: Final = PACKAGE / "serving" / "pyfunc_model.py"
+"""A path, no import: MLflow copies this file into the model and runs it there."""
+NEEDED: Final = ("mlflow", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "torch", "filelock")
+"""What a process needs to answer."""
+
+
+class ChampionChangedError(RuntimeError):
+    """Somebody else moved the champion while this challenger was judged against the old one."""
+
+
+@dataclass(frozen=True)
+class Version:
+    """A registered version of a model."""
+
+    model: str
+    number: int
+    aliases: tuple[str, ...]
+    tags: dict[str, str]
+    run_id: str | None
+    created: datetime
+
+    @property
+    def uri(self) -> str:
+        """As MLflow and the command line take it."""
+        return f"models:/{self.model}/{self.number}"
+
+    def __str__(self) -> str:
+        return f"{self.model} {self.number}" + (f" ({', '.join(self.aliases)})" if self.aliases else "")
+
+
+def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | None = None) -> int:
+    """Make a bundle a version of a model, with alias `challenger`.
+
+    The version carries the package `recsys` and needs nothing from the machine it was made on but the packages in
+    its requirements.
+
+    Args:
+        bundle: folder that `recsys.serving.bundle.write_bundle` wrote.
+        model: name in the registry; made when it is not there.
+        run_id: run that made it.
+        tags: name -> text.
+
+    Returns:
+        The version's number.
+    """
+    from mlflow.exceptions import MlflowException
+
+    with counted(), tempfile.TemporaryDirectory(dir=bundle.parent) as draft:
+        _save_pyfunc(bundle, Path(draft) / "model")
+        mlflow = client()
+        logged = mlflow.create_logged_model(mlflow.get_run(run_id).info.experiment_id, "recsys", run_id)
+        mlflow.log_model_artifacts(logged.model_id, str(Path(draft) / "model"))
+        mlflow.finalize_logged_model(logged.model_id, "READY")
+        with lock("registry"):
+            try:
+                mlflow.create_registered_model(model)
+            except MlflowException as error:
+                if error.error_code != "RESOURCE_ALREADY_EXISTS":
+                    raise InputError(f"no model can be called {model!r}: {error}") from error
+            made = mlflow.create_model_version(
+                model, f"models:/{logged.model_id}", run_id, tags=_text(tags or {}), model_id=logged.model_id
+            )
+            mlflow.set_registered_model_alias(model, CHALLENGER, made.version)
+        return int(made.version)
+
+
+def versions(model: str | None = None) -> list[Version]:
+    """All versions of a model, or of all models, oldest first."""
+    with counted():
+        mlflow = client()
+        aliases: dict[tuple[str, int], list[str]] = {}
+        for registered in _all(mlflow.search_registered_models):
+            for alias, number in registered.aliases.items():
+                aliases.setdefault((registered.name, int(number)), []).append(alias)
+        wanted = None if model is None else f"name = '{model}'"
+        found = [
+            Version(
+                model=one.name,
+                number=int(one.version),
+                aliases=tuple(sorted(aliases.get((one.name, int(one.version)), []))),
+                tags=dict(one.tags),
+                run_id=one.run_id,
+                created=datetime.fromtimestamp(one.creation_timestamp / 1000, UTC),
+            )
+            for one in _all(mlflow.search_model_versions, filter_string=wanted)
+        ]
+    return sorted(found, key=lambda one: (one.model, one.number))
+
+
+def champion(model: str) -> int | None:
+    """Number of the champion; none where there is none."""
+    return _alias(model, CHAMPION)
+
+
+def download(version: Version) -> Path:
+    """Folder of a version's bundle on this machine; fetched where the store is elsewhere."""
+    with counted():
+        import mlflow
+        from mlflow.models import Model
+
+        folder = Path(mlflow.artifacts.download_artifacts(version.uri))
+        flavor = Model.load(str(folder)).flavors["python_function"]
+    return folder / flavor["artifacts"][BUNDLE]["path"]
+
+
+def promote(
+    model: str, number: int, tags: Mapping[str, Any], *, against: int | None, why: str | None = None
+) -> int | None:
+    """Make a version the champion, and the champion the previous one; doing it twice is doing it once.
+
+    Args:
+        model: name in the registry.
+        number: of the version.
+        tags: what the gate found, `Verdict.tags()`.
+        against: the champion it was judged against; none: there was none.
+        why: reason of a person, where it was no gate that decided.
+
+    Returns:
+        Number of the version replaced; none where there was none.
+
+    Raises:
+        ChampionChangedError: the champion is not `against` any more; judge again.
+    """
+    with counted(), lock("registry"):
+        replaced = champion(model)
+        if replaced == number:
+            return _alias(model, PREVIOUS)
+        if replaced != against:
+            raise ChampionChangedError(
+                f"version {number} of {model} was judged against {_called(against)}, but the champion is now "
+                f"{_called(replaced)}: judge again"
+            )
+        note = {"promotion.time": _now()} | ({} if why is None else {"promotion.why": why})
+        _tag(model, number, {**tags, **note, "promotion.replaced": replaced})
+        if replaced is not None:
+            _tag(model, replaced, {"promotion.replaced_by": number, "promotion.replaced_at": _now()})
+            client().set_registered_model_alias(model, PREVIOUS, replaced)
+        # Last of the two: a killed promotion leaves the old champion in place, and the next one repeats it.
+        client().set_registered_model_alias(model, CHAMPION, number)
+        if _alias(model, CHALLENGER) == number:
+            client().delete_registered_model_alias(model, CHALLENGER)
+        return replaced
+
+
+def keep(model: str, number: int, tags: Mapping[str, Any]) -> None:
+    """Write on a version why it was refused; the champion stays."""
+    with counted():
+        _tag(model, number, {**tags, "promotion.time": _now()})
+
+
+def rollback(model: str) -> tuple[int | None, int]:
+    """Swap champion and previous.
+
+    Returns:
+        Number of the version that was champion (none where it had been deleted), and of the one that is now.
+
+    Raises:
+        InputError: there is no previous version.
+    """
+    with counted(), lock("registry"):
+        names = sorted({one.model for one in versions()})
+        if model not in names:
+            raise InputError(f"no model is called {model!r}: {did_you_mean(model, names)}")
+        old, new = champion(model), _alias(model, PREVIOUS)
+        if new is None:
+            listed = ", ".join(str(one) for one in versions(model)) or "none"
+            raise InputError(
+                f"{model} has no previous champion to go back to; versions: {listed}. Only a promotion over a "
+                "champion leaves one"
+            )
+        _tag(model, new, {"rollback.time": _now(), "rollback.from": old})
+        if old is None:
+            client().delete_registered_model_alias(model, PREVIOUS)
+        else:
+            _tag(model, old, {"rollback.time": _now(), "rollback.to": new})
+            client().set_registered_model_alias(model, PREVIOUS, old)
+        client().set_registered_model_alias(model, CHAMPION, new)
+        return old, new
+
+
+def _save_pyfunc(bundle: Path, folder: Path) -> None:
+    """The bundle as an MLflow model: ids of any type, both columns optional, `k` and `exclude_seen` as parameters."""
+    import mlflow
+    from mlflow.models import ModelSignature
+    from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
+
+    asked = [ColSpec(AnyType(), name, required=False) for name in ("user_id", "history")]
+    told = [ColSpec(AnyType(), name) for name in ("user_id", "item_id")]
+    told += [ColSpec("float", "score"), ColSpec("long", "rank"), ColSpec("string", "source")]
+    params = ParamSchema([ParamSpec("k", "long", 10), ParamSpec("exclude_seen", "boolean", True)])
+    mlflow.pyfunc.save_model(
+        folder,
+        python_model=str(PYFUNC),
+        artifacts={BUNDLE: str(bundle)},
+        code_paths=[str(PACKAGE)],
+        signature=ModelSignature(Schema(asked), Schema(told), params),
+        input_example={"user_id": ["guest"], "history": [[]]},
+        # Local builds (2.13.0+cpu) have no package of that name to install.
+        pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in NEEDED],
+    )
+
+
+def _all(search: Callable[..., Any], **how: Any) -> Iterator[Any]:
+    """All pages of a search."""
+    token = None
+    while True:
+        page = search(**how, page_token=token)
+        yield from page
+        token = page.token
+        if not token:
+            return
+
+
+def _alias(model: str, alias: str) -> int | None:
+    found = [one for one in versions(model) if alias in one.aliases]
+    return found[0].number if found else None
+
+
+def _tag(model: str, number: int, tags: Mapping[str, Any]) -> None:
+    for name, text in _text(tags).items():
+        client().set_model_version_tag(model, str(number), name, text)
+
+
+def _text(tags: Mapping[str, Any]) -> dict[str, str]:
+    return {name: "none" if value is None else str(value) for name, value in tags.items()}
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _called(number: int | None) -> str:
+    return "no champion" if number is None else f"version {number}"

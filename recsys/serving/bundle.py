@@ -1,0 +1,172 @@
+"""The artifact: one folder from which a process that never saw the data can answer for any user.
+
+It holds personal data: the raw ids of all users with every event that models learn from (item, second, weight) and
+the users' attributes. Whoever may read the folder may read what everybody did; to forget a user, retrain without
+them and delete older versions.
+
+    bundle.json   `Manifest`
+    ids.json      raw ids of users and items by row number, names of features
+    log.npz       user, item, time, weight, in_evaluated: one row an event
+    users.npz, items.npz    features, where there are any
+    serving/      the model that answers
+    evaluated/    the model that was judged: the gate scores it where the serving one has seen too much
+    fallback/     popularity, for histories without a known item
+
+Arrays, JSON and nothing that runs on loading.
+"""
+
+import json
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Literal
+
+import numpy as np
+from pydantic import Field, ValidationError
+from scipy import sparse
+
+import recsys
+from recsys.config import Section
+from recsys.data.dataset import Dataset, Split
+from recsys.data.idmap import IdMap
+from recsys.data.interactions import Interactions
+from recsys.data.schema import BoolArray, IntArray
+from recsys.errors import InputError
+from recsys.hybrid import persistence
+from recsys.models.base import Recommender
+
+MANIFEST, IDS, LOG = "bundle.json", "ids.json", "log.npz"
+FittedOn = Literal["all", "train+validation"]
+
+
+class Manifest(Section):
+    """What is in a bundle, in words and numbers."""
+
+    schema_version: Literal[1] = 1
+    recsys_version: str = recsys.__version__
+    name: str
+    """Of the configuration."""
+    model: str
+    """Of the serving model, such as `hybrid:weighted`: the source of its recommendations."""
+    fitted_on: FittedOn
+    """The serving model; the evaluated one is always fitted on train+validation."""
+    config_digest: str
+    dataset_digest: str
+    split_method: Literal["time", "leave_last", "ratio"]
+    test_start: int
+    """Time of the earliest test event, seconds."""
+    last_event: int
+    """Time of the latest event of the log, seconds."""
+    weights: dict[str, float] = Field(default_factory=dict)
+    """Member -> weight, of a hybrid."""
+    metrics: dict[str, float] = Field(default_factory=dict)
+    """Of the evaluated model on test."""
+
+
+@dataclass(frozen=True, eq=False)
+class Bundle:
+    """A bundle, read; models are loaded when they are asked for."""
+
+    folder: Path
+    manifest: Manifest
+    data: Dataset = field(repr=False)
+    in_evaluated: BoolArray = field(repr=False)
+    """[N] whether the evaluated model was fitted on the event."""
+    device: str = "cpu"
+
+    @classmethod
+    def load(cls, folder: str | Path, device: str = "cpu") -> "Bundle":
+        """Read a bundle.
+
+        Raises:
+            InputError: the folder holds no bundle, or one of another version of the schema.
+        """
+        folder = Path(folder)
+        try:
+            manifest = Manifest.model_validate_json((folder / MANIFEST).read_bytes())
+        except FileNotFoundError as error:
+            raise InputError(f"no bundle in {folder}: it has no {MANIFEST}") from error
+        except ValidationError as error:
+            raise InputError(
+                f"{folder / MANIFEST} is not of this version of recsys ({recsys.__version__}): {error}"
+            ) from error
+        ids = json.loads((folder / IDS).read_text(encoding="utf-8"))
+        users, items = IdMap.of(ids["users"]), IdMap.of(ids["items"])
+        with np.load(folder / LOG) as arrays:
+            user, item, time, weight, in_evaluated = (
+                arrays[name] for name in ("user", "item", "time", "weight", "in_evaluated")
+            )
+        log = Interactions(user, item, time, weight, len(users), len(items), _features(folder / "users.npz"))
+        names = (tuple(ids["user_feature_names"]), tuple(ids["item_feature_names"]))
+        data = Dataset(log, users, items, _features(folder / "items.npz"), *names)
+        return cls(folder, manifest, data, in_evaluated, device)
+
+    @cached_property
+    def serving(self) -> Recommender:
+        """The model that answers."""
+        return persistence.load(self.folder / "serving", self.device)
+
+    @cached_property
+    def evaluated(self) -> Recommender:
+        """The model that was judged."""
+        return persistence.load(self.folder / "evaluated", self.device)
+
+    @cached_property
+    def fallback(self) -> Recommender:
+        """Popularity."""
+        return persistence.load(self.folder / "fallback", self.device)
+
+    @property
+    def mib(self) -> float:
+        """Size on disk, MiB."""
+        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 2**20
+
+
+def write_bundle(
+    folder: Path,
+    manifest: Manifest,
+    split: Split,
+    *,
+    serving: Recommender,
+    evaluated: Recommender,
+    fallback: Recommender,
+) -> Bundle:
+    """Write a bundle into a new or empty folder, and read it back.
+
+    Args:
+        folder: where to.
+        manifest: what is said of it.
+        split: the log, ids and features, and which events the evaluated model was fitted on.
+        serving: fitted on what `manifest.fitted_on` says.
+        evaluated: fitted on train and validation.
+        fallback: popularity, fitted on what the serving model is.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    data, log = split.data, split.data.interactions
+    known = np.isin(_pairs(log), _pairs(split.for_test.interactions))
+    np.savez_compressed(
+        folder / LOG, user=log.user, item=log.item, time=log.time, weight=log.weight, in_evaluated=known
+    )
+    for name, matrix in (("users", log.features), ("items", data.item_features)):
+        if matrix is not None:
+            sparse.save_npz(folder / f"{name}.npz", matrix)
+    ids = {
+        "users": data.users.values.tolist(),
+        "items": data.items.values.tolist(),
+        "user_feature_names": data.user_feature_names,
+        "item_feature_names": data.item_feature_names,
+    }
+    (folder / IDS).write_text(json.dumps(ids), encoding="utf-8")
+    for name, model in (("serving", serving), ("evaluated", evaluated), ("fallback", fallback)):
+        persistence.save(model, folder / name)
+    # Last: a folder with a manifest is complete.
+    (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
+    return Bundle.load(folder)
+
+
+def _pairs(events: Interactions) -> IntArray:
+    return events.user.astype(np.int64) * events.n_items + events.item
+
+
+def _features(path: Path) -> sparse.csr_matrix | None:
+    return sparse.csr_matrix(sparse.load_npz(path)) if path.is_file() else None
