@@ -202,9 +202,7 @@ def test_leaderboard_markdown_is_sorted_and_marks_the_chosen():
         "| **1** | **weighted ◄ chosen** | **hybrid** | **0.1301** | **0.1151–0.1461** | **0.1951** | **25.0%** "
         "| **–** | **–** | **2.0 s** |"
     )
-    assert lines[3] == (
-        "| 2 | sasrec | candidate | 0.1180 | 0.1030–0.1340 | 0.1770 | 25.0% | 6 | 1m 15s | 3m 05s |"
-    )
+    assert lines[3] == ("| 2 | sasrec | candidate | 0.1180 | 0.1030–0.1340 | 0.1770 | 25.0% | 6 | 1m 15s | 3m 05s |")
     assert [line.split("|")[2].strip() for line in lines[4:7]] == ["cascade", "als", "popularity"]
     assert lines[-1] == "Test figures: models fitted on train + validation; serving model: fitted on all events."
 
@@ -243,9 +241,7 @@ def test_report_markdown_has_every_part():
         "# movielens-100k\n\nmovielens-100k: 100,000 interactions of 943 users and 1,682 items; "
         "time split, 100 test users, leakage check passed."
     )
-    assert (
-        "| ndcg@10 | cold (0 users) | warm (20 users) | hot (80 users) | head (0 users) | tail (0 users) |" in text
-    )
+    assert "| ndcg@10 | cold (0 users) | warm (20 users) | hot (80 users) | head (0 users) | tail (0 users) |" in text
     assert "| weighted | – | 0.1000 | 0.1200 | – | – |" in text
     assert "3m 20s in all: validate 5.0 s, preprocess 2.0 s, train 2m 40s, hybrid 10 s" in text
     assert "- multvae was refused: 5.1 GiB estimated" in text
@@ -305,9 +301,7 @@ def test_a_report_replaces_an_earlier_one_whole(tmp_path):
 
 
 def test_figures_take_models_they_have_no_colour_for(tmp_path):
-    write_report(
-        card(models=card().models | {"mine": model("candidate", 0.2)}), tmp_path, histories={"mine": [0.2]}
-    )
+    write_report(card(models=card().models | {"mine": model("candidate", 0.2)}), tmp_path, histories={"mine": [0.2]})
     assert (tmp_path / "leaderboard.png").read_bytes().startswith(PNG)
 
 

@@ -56,14 +56,10 @@ def leaderboard(card: Scorecard) -> "Figure":
 def hybrid_weights(card: Scorecard) -> "Figure":
     """Weight of each member of the chosen hybrid, and what ndcg@10 loses without it."""
     hybrid = card.hybrid
-    members = sorted(
-        {*hybrid.weights, *hybrid.ablation}, key=lambda member: (-hybrid.weights.get(member, 0), member)
-    )
+    members = sorted({*hybrid.weights, *hybrid.ablation}, key=lambda member: (-hybrid.weights.get(member, 0), member))
     figure, panels = _panels(2, width=10, height=1.4 + 0.42 * len(members))
     colours = [_colour(member, card.models.get(member)) for member in members]
-    for axes, values, form in zip(
-        panels, (hybrid.weights, hybrid.ablation), ("{:.3f}".format, signed), strict=True
-    ):
+    for axes, values, form in zip(panels, (hybrid.weights, hybrid.ablation), ("{:.3f}".format, signed), strict=True):
         bars = axes.barh(
             range(len(members)), [values.get(member, 0.0) for member in members], color=colours, height=0.62
         )
@@ -99,9 +95,7 @@ def tuning(card: Scorecard, histories: Mapping[str, Sequence[float]]) -> "Figure
 def segments(card: Scorecard) -> "Figure":
     """Test ndcg@10 by user history and item popularity, one panel a segment."""
     names = [name for name, _ in card.ranked() if name in card.segments]
-    shown = [
-        segment for segment in SEGMENTS if any(METRIC in card.segments[name].get(segment, {}) for name in names)
-    ]
+    shown = [segment for segment in SEGMENTS if any(METRIC in card.segments[name].get(segment, {}) for name in names)]
     figure, panels = _panels(max(1, len(shown)), width=3 + 2.2 * len(shown), height=1.4 + 0.38 * len(names))
     for axes, segment in zip(panels, shown, strict=False):
         for place, name in enumerate(names):

@@ -115,9 +115,7 @@ class PromotionRecord(Record):
     def of(cls, verdict: Verdict, champion_version: int | None) -> Self:
         """The verdict, and who is champion now."""
         plain = verdict.to_dict()
-        return cls(
-            champion_version=champion_version, **{key: plain[key] for key in ("promoted", "reasons", "gain")}
-        )
+        return cls(champion_version=champion_version, **{key: plain[key] for key in ("promoted", "reasons", "gain")})
 
 
 class TimingsRecord(Record):
@@ -183,9 +181,7 @@ class Scorecard(Record):
         for name, model in self.models.items():
             missing = [metric for metric in SHOWN if metric not in model.test]
             if missing or METRIC not in model.test_ci:
-                raise ValueError(
-                    f"model {name} needs test {', '.join(SHOWN)} and test_ci {METRIC}; missing {missing}"
-                )
+                raise ValueError(f"model {name} needs test {', '.join(SHOWN)} and test_ci {METRIC}; missing {missing}")
         strangers = sorted({self.hybrid.chosen, *self.segments} - set(self.models))
         if strangers:
             raise ValueError(f"no such model: {', '.join(strangers)}; there are {', '.join(self.models)}")
