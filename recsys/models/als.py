@@ -25,7 +25,7 @@ from torch import Tensor
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.base import ModelConfig, OnEpoch, Range, State
+from recsys.models.base import HALF_LIVES, ModelConfig, OnEpoch, Range, Space, State
 
 BLOCK_BYTES = 128 * 2**20
 
@@ -52,12 +52,12 @@ class ALS:
 
     name: ClassVar[str] = "als"
     Config: ClassVar[type[ModelConfig]] = ALSConfig
-    SPACE: ClassVar[Mapping[str, Range]] = {
+    SPACE: ClassVar[Space] = {
         "factors": Range(low=32, high=256, log=True, integer=True),
         "alpha0": Range(low=0.001, high=1.0, log=True),
         "reg": Range(low=0.0005, high=0.5, log=True),
-        "half_life": Range(low=1.0, high=200.0, log=True),
     }
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {"half_life": HALF_LIVES}
 
     def __init__(self, config: ALSConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or ALSConfig()
@@ -113,7 +113,8 @@ class ALS:
             Zh = Z[torch.from_numpy(columns).to(Q.device)]  # [b, h, d]
             solver = _woodbury if Zh.shape[1] < d else _normal_equations
             out[torch.from_numpy(rows).to(Q.device)] = solver(Zh, w, diagonal)
-        return out @ V.T
+        rotated: Tensor = out @ V.T
+        return rotated
 
 
 def _normal_equations(Z: Tensor, w: Tensor, diagonal: Tensor) -> Tensor:

@@ -55,8 +55,10 @@ class Candidate(Recommender, Protocol):
     """A recommender of the table: it has a name, a configuration and a search space."""
 
     Config: ClassVar[type[ModelConfig]]
-    SPACE: ClassVar[Mapping[str, "Range | Choice"]]
+    SPACE: ClassVar["Space"]
     """What the search varies; the rest stays as configured."""
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]]
+    """Parameters that act only when scoring, with the values to try in order: searched on a fitted model."""
     config: Any
 
     def __init__(self, config: Any = None, *, seed: int = 0, device: str = "cpu") -> None: ...
@@ -75,6 +77,10 @@ class EpochTrained(Candidate, Protocol):
         ...
 
 
+HALF_LIVES = (1.0, 2.0, 4.0, 8.0, 16.0, 32.0, 64.0, 128.0, 0.0)
+"""Recency of history: events after which one counts half, down to 0 = all count alike."""
+
+
 class Range(Section):
     """Values a parameter may take in the search."""
 
@@ -83,8 +89,20 @@ class Range(Section):
     log: bool = False
     integer: bool = False
 
+    def allows(self, value: Any) -> bool:
+        """Whether the search could come to this value."""
+        return bool(self.low <= value <= self.high)
+
 
 class Choice(Section):
     """One of a few values."""
 
     values: tuple[Any, ...]
+
+    def allows(self, value: Any) -> bool:
+        """Whether the search could come to this value."""
+        return value in self.values
+
+
+Space = Mapping[str, Range | Choice]
+"""Parameter -> the values it may take."""

@@ -6,9 +6,10 @@ Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019 (arXiv 19
     P = (XᵀX + λI)⁻¹,   B_ij = −P_ij / P_jj,  B_jj = 0,   score = x B
 
 X [users × items] is the log, x one history.
-*Differs from the paper:* x is weighted by recency when scoring (2^(−age / half_life)); rows of X may be scaled by
-(history length)^(−user_norm), so that heavy users do not drown the rest; only items with events take part, the
-others score 0. The inverse is a float32 Cholesky factorisation, in place.
+*Differs from the paper:* x is weighted by recency when scoring (2^(−age / half_life)); users weigh
+(history length)^(−user_norm) in XᵀX, so that heavy ones do not drown the rest, scaled to a mean of 1 over events, so
+that λ stays on the scale of event counts; only items with events take part, the others score 0. The inverse is a
+float32 Cholesky factorisation, in place.
 *Cost:* n³ flops and 8 n² bytes for n items with events. *Limits:* refuses a catalogue over its memory budget.
 """
 
@@ -23,7 +24,8 @@ from scipy import sparse
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.base import ModelConfig, Range, State
+from recsys.models.bag import bag
+from recsys.models.base import HALF_LIVES, ModelConfig, Range, Space, State
 
 
 class EASEConfig(ModelConfig):
@@ -32,7 +34,7 @@ class EASEConfig(ModelConfig):
     reg: float = Field(default=200.0, gt=0)
     """λ, on the scale of event counts."""
     user_norm: float = Field(default=0.0, ge=0, le=1)
-    """Exponent of the scaling of a user's row by history length; 0: the paper."""
+    """How far the weight of a user falls with history length; 0: all events weigh alike, the paper."""
     half_life: float = Field(default=10.0, ge=0)
     """Events after which one counts half when scoring; 0: all count alike, the paper."""
 
@@ -42,11 +44,11 @@ class EASE:
 
     name: ClassVar[str] = "ease"
     Config: ClassVar[type[ModelConfig]] = EASEConfig
-    SPACE: ClassVar[Mapping[str, Range]] = {
+    SPACE: ClassVar[Space] = {
         "reg": Range(low=1.0, high=3000.0, log=True),
-        "half_life": Range(low=1.0, high=200.0, log=True),
         "user_norm": Range(low=0.0, high=1.0),
     }
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {"half_life": HALF_LIVES}
 
     def __init__(self, config: EASEConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or EASEConfig()
@@ -65,31 +67,21 @@ class EASE:
         log = data.interactions
         self.n_items = log.n_items
         self.active = np.unique(log.item).astype(np.int64)
-        X = log.matrix()[:, self.active]
-        if self.config.user_norm:
-            X = sparse.diags_array(np.maximum(log.lengths, 1.0) ** (-self.config.user_norm / 2)).astype(np.float32) @ X
+        weight = np.maximum(log.lengths, 1.0) ** -self.config.user_norm  # of users
+        weight /= weight[log.user].mean()
+        X = sparse.diags_array(np.sqrt(weight).astype(np.float32)) @ log.matrix()[:, self.active]
         G = torch.from_numpy((X.T @ X).toarray().astype(np.float32, copy=False)).to(self.device)  # [n, n]
-        G.diagonal().add_(self.config.reg * self._scale(log))
+        G.diagonal().add_(self.config.reg)
         P = torch.cholesky_inverse(torch.linalg.cholesky(G))
         self.B = P.div_(-P.diagonal())
         self.B.fill_diagonal_(0.0)
         return self
 
-    def _scale(self, log: Interactions) -> float:
-        """What a row's scaling takes from the counts on average, so that λ keeps its meaning."""
-        lengths = log.lengths[log.user]
-        return float((np.maximum(lengths, 1.0) ** -self.config.user_norm).mean()) if len(log) else 1.0
-
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: x B; items without events score 0."""
         x = history.matrix(history.recency(self.config.half_life))[:, self.active]
         scores = np.zeros((history.n_users, self.n_items), np.float32)
-        rows = np.flatnonzero(np.diff(x.indptr))
-        x = x[rows]
-        csr = torch.sparse_csr_tensor(
-            torch.from_numpy(x.indptr), torch.from_numpy(x.indices), torch.from_numpy(x.data), size=x.shape
-        )
-        scores[np.ix_(rows, self.active)] = (csr.to(self.device) @ self.B).cpu().numpy()
+        scores[:, self.active] = bag(x, self.B).cpu().numpy()
         return scores
 
     def state(self) -> State:

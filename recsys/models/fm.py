@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.base import ModelConfig, OnEpoch, Range, State
+from recsys.models.bag import bag
+from recsys.models.base import ModelConfig, OnEpoch, Range, Space, State
 from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
 
 
@@ -78,19 +79,20 @@ class FM:
 
     name: ClassVar[str] = "fm"
     Config: ClassVar[type[ModelConfig]] = FMConfig
-    SPACE: ClassVar[Mapping[str, Range]] = {
+    SPACE: ClassVar[Space] = {
         "width": Range(low=32, high=128, log=True, integer=True),
         "half_life": Range(low=0.5, high=50.0, log=True),
         "dropout": Range(low=0.0, high=0.7),
         "lr": Range(low=0.001, high=0.01, log=True),
         "weight_decay": Range(low=0.001, high=0.3, log=True),
     }
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {}
 
     def __init__(self, config: FMConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or FMConfig()
         self.seed, self.device = seed, device
         self.net: _Net | None = None
-        self.attributes = sparse.csr_matrix((0, 0), dtype=np.float32)  # [n_items, item features]
+        self.attributes = _features(None, 0)  # [n_items, item features]
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
@@ -115,10 +117,10 @@ class FM:
                 T = batch.inputs.shape[1]
                 inputs = batch.inputs.to(self.device)
                 weight = decay[:T, :T] * (inputs < log.n_items)[:, None, :]  # [B, T, T]
-                bag = weight @ F.embedding(inputs, net.past)  # [B, T, d]
-                bag = bag / weight.sum(2, keepdim=True).clamp(min=1e-6) ** c.norm
-                q = bag + F.embedding(inputs, net.last) + net.context
-                q = q + _bag(users[batch.user.numpy()], net.user_feature)[:, None, :]
+                past = weight @ F.embedding(inputs, net.past)  # [B, T, d]
+                past = past / weight.sum(2, keepdim=True).clamp(min=1e-6) ** c.norm
+                q = past + F.embedding(inputs, net.last) + net.context
+                q = q + bag(users[batch.user.numpy()], net.user_feature)[:, None, :]
                 real = batch.weights > 0
                 targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
                 negatives = draw_negatives(log.n_items, c.negatives, self.device)
@@ -141,7 +143,7 @@ class FM:
         last = history.sequences(1)[:, 0].astype(np.int64)
         q = torch.from_numpy((X @ past / total).astype(np.float32)).to(self.device)
         q = q + net.last[torch.from_numpy(last)] + net.context
-        q = q + _bag(_features(history.features, history.n_users), net.user_feature)
+        q = q + bag(_features(history.features, history.n_users), net.user_feature)
         vectors, biases = self._items(torch.arange(history.n_items))
         scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
         return scores
@@ -153,7 +155,7 @@ class FM:
         bias = net.item_bias[rows.to(self.device)]
         if not attributes.shape[1]:
             return own, bias
-        return own + _bag(attributes, net.item_feature), bias + _bag(attributes, net.item_feature_bias[:, None])[:, 0]
+        return own + bag(attributes, net.item_feature), bias + bag(attributes, net.item_feature_bias[:, None])[:, 0]
 
     def _fitted(self) -> _Net:
         if self.net is None:
@@ -183,18 +185,7 @@ class FM:
 
 
 def _features(matrix: sparse.csr_matrix | None, rows: int) -> sparse.csr_matrix:
-    return sparse.csr_matrix((rows, 0), dtype=np.float32) if matrix is None else matrix
-
-
-def _bag(features: sparse.csr_matrix, vectors: Tensor) -> Tensor:
-    """features [B, F] @ vectors [F, d] → [B, d], with gradients to the vectors."""
-    if not features.shape[1]:
-        return vectors.new_zeros(features.shape[0], vectors.shape[1])
-    index, offset, weight = (
-        torch.from_numpy(part).to(vectors.device)
-        for part in (features.indices.astype(np.int64), features.indptr[:-1].astype(np.int64), features.data)
-    )
-    return F.embedding_bag(index, vectors, offset, mode="sum", per_sample_weights=weight)
+    return sparse.csr_matrix(np.zeros((rows, 0), np.float32)) if matrix is None else matrix
 
 
 def _decay(T: int, half_life: float) -> Tensor:

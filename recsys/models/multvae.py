@@ -27,7 +27,8 @@ from torch import Tensor, nn
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, State
+from recsys.models.bag import bag
+from recsys.models.base import HALF_LIVES, Choice, ModelConfig, OnEpoch, Range, Space, State
 from recsys.models.training import draw_negatives, train
 
 
@@ -69,17 +70,8 @@ class _Net(nn.Module):
     def encode(self, x: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
         """μ and log σ², each [B, latent], of bags [B, n] that are normalised to length 1 here."""
         norm = np.sqrt(np.asarray(x.multiply(x).sum(1))).ravel().repeat(np.diff(x.indptr))
-        index, offset, weight = (
-            torch.from_numpy(part).to(self.inputs.device)
-            for part in (
-                x.indices.astype(np.int64),
-                x.indptr[:-1].astype(np.int64),
-                (x.data / norm).astype(np.float32),
-            )
-        )
-        hidden = torch.tanh(
-            F.embedding_bag(index, self.inputs, offset, mode="sum", per_sample_weights=weight) + self.input_bias
-        )
+        x = sparse.csr_matrix((x.data / norm, x.indices, x.indptr), shape=x.shape)
+        hidden = torch.tanh(bag(x, self.inputs) + self.input_bias)
         mu, log_variance = self.posterior(hidden).chunk(2, 1)
         return mu, log_variance
 
@@ -93,13 +85,13 @@ class MultVAE:
 
     name: ClassVar[str] = "multvae"
     Config: ClassVar[type[ModelConfig]] = MultVAEConfig
-    SPACE: ClassVar[Mapping[str, Range | Choice]] = {
+    SPACE: ClassVar[Space] = {
         "hidden": Choice(values=(150, 300, 600)),
         "beta": Range(low=0.01, high=1.0, log=True),
         "dropout": Range(low=0.2, high=0.8),
         "lr": Range(low=0.0005, high=0.005, log=True),
-        "half_life": Range(low=1.0, high=200.0, log=True),
     }
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {"half_life": HALF_LIVES}
 
     def __init__(self, config: MultVAEConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or MultVAEConfig()

@@ -15,7 +15,7 @@ from pydantic import Field
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.base import ModelConfig, Range, State
+from recsys.models.base import ModelConfig, Range, Space, State
 
 
 class PopularityConfig(ModelConfig):
@@ -30,7 +30,8 @@ class Popularity:
 
     name: ClassVar[str] = "popularity"
     Config: ClassVar[type[ModelConfig]] = PopularityConfig
-    SPACE: ClassVar[Mapping[str, Range]] = {"half_life": Range(low=0.005, high=10.0, log=True)}
+    SPACE: ClassVar[Space] = {"half_life": Range(low=0.005, high=10.0, log=True)}
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {}
 
     def __init__(self, config: PopularityConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or PopularityConfig()

@@ -24,7 +24,7 @@ from torch import Tensor, nn
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, State
+from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, Space, State
 from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
 
 
@@ -68,7 +68,8 @@ class _Block(nn.Module):
         attended = F.scaled_dot_product_attention(q, k, v, is_causal=True)
         attended = attended.transpose(1, 2).reshape(B, T, d)
         H = H + self.dropout(self.out(attended))
-        return H + self.dropout(self.down(F.gelu(self.up(self.norm_network(H)))))
+        out: Tensor = H + self.dropout(self.down(F.gelu(self.up(self.norm_network(H)))))
+        return out
 
 
 class _Net(nn.Module):
@@ -98,13 +99,14 @@ class SASRec:
 
     name: ClassVar[str] = "sasrec"
     Config: ClassVar[type[ModelConfig]] = SASRecConfig
-    SPACE: ClassVar[Mapping[str, Range | Choice]] = {
+    SPACE: ClassVar[Space] = {
         "width": Choice(values=(48, 64, 96, 128)),
         "dropout": Range(low=0.1, high=0.6),
         "lr": Range(low=0.0005, high=0.005, log=True),
         "max_len": Choice(values=(25, 50, 100)),
         "blocks": Choice(values=(1, 2)),
     }
+    SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {}
 
     def __init__(self, config: SASRecConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or SASRecConfig()

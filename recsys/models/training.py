@@ -110,7 +110,7 @@ class Dropout(nn.Module):
 
     def forward(self, x: Tensor) -> Tensor:
         """Zero a share `rate` of x and scale up the rest, in training only."""
-        threshold = round(256 * self.rate)
+        threshold = min(round(256 * self.rate), 255)
         if not self.training or threshold == 0:
             return x
         words = torch.randint(-(2**63), 2**63 - 1, ((x.numel() + 7) // 8,), device=x.device)
