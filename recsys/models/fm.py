@@ -4,13 +4,13 @@ Rendle, "Factorization Machines", ICDM 2010, eq. 1: ŷ(x) = w₀ + Σ_j w_j x_j 
 context part c (history bag, last item, user attributes) and an item part a (the item itself and its attributes).
 Terms of the context alone are the same for every item and drop out of a ranking, which leaves, for item i,
 
-    score(i) = ⟨q, p_i⟩ + b_i,   q = v₀ + Σ_{j∈c} x_j v_j,   p_i = Σ_{l∈a(i)} v_l,
-    b_i = Σ_{l∈a(i)} w_l + ½ (‖p_i‖² − Σ_{l∈a(i)} ‖v_l‖²)
+    score(i) = ⟨q, p_i⟩ + b_i,   q = v₀ + Σ_{j∈c} x_j v_j,   p_i = Σ_{l∈a(i)} x_l v_l,   b_i = Σ_{l∈a(i)} x_l w_l
 
 so that the whole catalogue is one matrix product, and an item never seen scores through its attributes.
 *Differs from the paper:* trained on the softmax over the catalogue (negatives shared by the batch) in place of a
-pointwise loss; x of a past item decays with its age, 2^(−age / half_life), the bag divided by (Σ x)^norm, in
-training as in scoring; v₀ stands for the context's bias feature; pairs of one item's own features are left out of b_i.
+pointwise loss; x of a past item is its event weight, decayed with age, 2^(−age / half_life), the bag divided by
+(Σ x)^norm, in training as in scoring; v₀ stands for the context's bias feature; pairs among one item's own features
+are left out: they are constants that b_i can learn.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives.
 """
 
@@ -116,7 +116,7 @@ class FM:
             def loss(batch: Batch) -> Tensor:
                 T = batch.inputs.shape[1]
                 inputs = batch.inputs.to(self.device)
-                weight = decay[:T, :T] * (inputs < log.n_items)[:, None, :]  # [B, T, T]
+                weight = decay[:T, :T] * batch.past.to(self.device)[:, None, :]  # [B, T, T]
                 past = weight @ F.embedding(inputs, net.past)  # [B, T, d]
                 past = past / weight.sum(2, keepdim=True).clamp(min=1e-6) ** c.norm
                 q = past + F.embedding(inputs, net.last) + net.context

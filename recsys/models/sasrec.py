@@ -24,6 +24,7 @@ from torch import Tensor, nn
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
+from recsys.errors import InputError
 from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, Space, State
 from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
 
@@ -111,7 +112,9 @@ class SASRec:
     def __init__(self, config: SASRecConfig | None = None, *, seed: int = 0, device: str = "cpu") -> None:
         self.config = config or SASRecConfig()
         if self.config.width % self.config.heads:
-            raise ValueError(f"sasrec: width {self.config.width} is not a multiple of heads {self.config.heads}")
+            raise InputError(
+                f"models.params.sasrec: width {self.config.width} is not a multiple of heads {self.config.heads}"
+            )
         self.seed, self.device = seed, device
         self.net: _Net | None = None
 

@@ -28,6 +28,8 @@ class Batch:
     """[B, T] int64: the event before each target; n = no event (start of a history, padding)."""
     targets: Tensor
     """[B, T] int64: what came next; n = padding."""
+    past: Tensor
+    """[B, T] float32: event weight of the input, 0 = no event."""
     weights: Tensor
     """[B, T] float32: event weight of the target, 0 = padding."""
 
@@ -59,9 +61,11 @@ class Windows:
         at = np.where(real, start[:, None] + position, 0)
         targets = np.where(real, log.item[at], log.n_items).astype(np.int64)
         has_past = real & (at > log.indptr[self.user[rows]][:, None])
-        inputs = np.where(has_past, log.item[np.maximum(at - 1, 0)], log.n_items).astype(np.int64)
+        before = np.maximum(at - 1, 0)
+        inputs = np.where(has_past, log.item[before], log.n_items).astype(np.int64)
+        past = np.where(has_past, log.weight[before], 0).astype(np.float32)
         weights = np.where(real, log.weight[at], 0).astype(np.float32)
-        return Batch(*(torch.from_numpy(part) for part in (self.user[rows], inputs, targets, weights)))
+        return Batch(*(torch.from_numpy(part) for part in (self.user[rows], inputs, targets, past, weights)))
 
 
 def sampled_softmax(

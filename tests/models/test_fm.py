@@ -1,0 +1,79 @@
+"""The factorization machine against eq. 1 of Rendle 2010, pair by pair."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+from scipy import sparse
+
+from recsys.data.interactions import Interactions
+from recsys.models.fm import FM, FMConfig, _decay
+
+CONFIG = FMConfig(width=3, half_life=2.0, norm=0.5, epochs=1, max_len=4, batch_tokens=16)
+
+
+@pytest.fixture(scope="module")
+def fitted(random_log, dataset_of):
+    """A model that has seen attributes of users and of items."""
+    rng = np.random.default_rng(0)
+    log = random_log()
+    log = replace(log, features=sparse.csr_matrix(rng.integers(0, 2, (log.n_users, 2)).astype(np.float32)))
+    attributes = sparse.csr_matrix(rng.integers(0, 3, (log.n_items, 4)).astype(np.float32))
+    model = FM(CONFIG).fit(dataset_of(log, attributes))
+    with torch.no_grad():
+        model.net.item_bias += torch.randn(log.n_items)
+        model.net.item_feature_bias += torch.randn(4)
+    return model, log, attributes.toarray()
+
+
+def brute_force(net, events, of_user, item, of_item):
+    """Linear terms of the item's part and all pairs between the context's features and the item's."""
+    v = {name: value.detach().double().numpy() for name, value in net.named_parameters()}
+    x = [weight * 2 ** (-(len(events) - 1 - place) / 2.0) for place, (_, weight) in enumerate(events)]
+    context = [(1.0, v["context"])]
+    context += [(xi / sum(x) ** 0.5, v["past"][row]) for xi, (row, _) in zip(x, events, strict=True)]
+    context += [(1.0, v["last"][events[-1][0] if events else -1])]
+    context += [(value, v["user_feature"][j]) for j, value in enumerate(of_user)]
+    about = [(1.0, v["item"][item], v["item_bias"][item])]
+    about += [(value, v["item_feature"][j], v["item_feature_bias"][j]) for j, value in enumerate(of_item)]
+    linear = sum(xl * wl for xl, _, wl in about)
+    pairs = sum(xj * xl * (vj @ vl) for xj, vj in context for xl, vl, _ in about)
+    return linear + pairs
+
+
+def test_equals_the_equation_pair_by_pair(fitted):
+    model, log, attributes = fitted
+    scores = model.score(log)
+    of_users = log.features.toarray()
+    for user in range(5):  # user 0 has no events
+        mine = log.user == user
+        events = list(zip(log.item[mine], log.weight[mine].astype(float), strict=True))
+        for item in range(log.n_items):
+            expected = brute_force(model.net, events, of_users[user], item, attributes[item])
+            assert scores[user, item] == pytest.approx(expected, abs=1e-4)
+
+
+def test_without_attributes_of_the_user_their_terms_are_left_out(fitted):
+    model, log, attributes = fitted
+    scores = model.score(Interactions.of_histories([[3, 5]], log.n_items))
+    assert scores[0, 7] == pytest.approx(brute_force(model.net, [(3, 1.0), (5, 1.0)], [], 7, attributes[7]), abs=1e-4)
+
+
+def test_the_bag_of_training_is_the_bag_of_scoring():
+    """Target t sees input s with the age t − s: weights 1, 2^−½, 2^−1 for a half-life of 2."""
+    expected = [[1, 0, 0], [0.5**0.5, 1, 0], [0.5, 0.5**0.5, 1]]
+    np.testing.assert_allclose(_decay(3, half_life=2.0), expected, rtol=1e-6)
+
+
+def test_an_item_without_events_has_no_vector_of_its_own(random_log, dataset_of):
+    log = random_log()
+    rare = log.where(log.item != 1)
+    net = FM(CONFIG.model_copy(update={"lr": 1e-12, "weight_decay": 0.0})).fit(dataset_of(rare)).net
+    assert net.item[[0, 1]].abs().max() < 1e-6
+    assert net.item[2:].abs().max(1).values.min() > 1e-3
+
+
+def test_scoring_comes_after_fitting():
+    with pytest.raises(RuntimeError, match="fm: used before fit"):
+        FM().score(Interactions.of_histories([[]], 2))
