@@ -22,7 +22,7 @@ BUNDLE: Final = "bundle"
 PACKAGE: Final = Path(__file__).parent
 PYFUNC: Final = PACKAGE / "serving" / "pyfunc_model.py"
 """A path, no import: MLflow copies this file into the model and runs it there."""
-NEEDED: Final = ("mlflow", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "torch", "filelock")
+NEEDED: Final = ("mlflow", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "skops", "torch", "filelock")
 """What a process needs to answer."""
 
 

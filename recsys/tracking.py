@@ -22,9 +22,11 @@ if TYPE_CHECKING:
     from mlflow import MlflowClient
 
 URI, REGISTRY_URI = "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"
+DATABASE: Final = "mlflow.db"
 RESUME_KEY: Final = "recsys.resume_key"
 QUIET: Final = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_LOGGING_LEVEL": "WARNING",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
     "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
     "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
@@ -50,15 +52,17 @@ class _State:
     thread = threading.local()
 
 
-def open_store(store: str | Path) -> None:
-    """Point MLflow, for this process, at the store; a new database is made by one process at a time.
+def open_store(store: str | Path, *, create: bool = True) -> None:
+    """Point MLflow, for this process, at a store, which is made where it is not there if `create` says so.
 
     Raises:
-        InputError: the store cannot be written, or the server named by MLFLOW_TRACKING_URI does not answer.
+        InputError: the store is not there or cannot be written, or MLFLOW_TRACKING_URI names what does not answer.
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     folder = Path(store).absolute()
+    if not (create or os.environ.get(URI) or (folder / DATABASE).is_file()):
+        raise InputError(f"no store at {folder}; make one with recsys run CONFIG, or name another with --store")
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -68,14 +72,15 @@ def open_store(store: str | Path) -> None:
         from mlflow.exceptions import MlflowException
         from sqlalchemy.exc import SQLAlchemyError
 
-        wanted = {name: os.environ.get(name) for name in (URI, REGISTRY_URI)}
-        uri = wanted[URI] or f"sqlite:///{folder / 'mlflow.db'}"
-        mlflow.set_tracking_uri(uri)
-        mlflow.set_registry_uri(wanted[REGISTRY_URI] or uri)
-        for name in (name for name, value in wanted.items() if not value):
-            # MLflow copies the URIs there, where the next store would take them for the user's wish.
-            os.environ.pop(name, None)
-        _State.folder, _State.is_local = folder, not wanted[URI]
+        with _State.lock:
+            wanted = {name: os.environ.get(name) for name in (URI, REGISTRY_URI)}
+            uri = wanted[URI] or f"sqlite:///{folder / DATABASE}"
+            mlflow.set_tracking_uri(uri)
+            mlflow.set_registry_uri(wanted[REGISTRY_URI] or uri)
+            for name in (name for name, value in wanted.items() if not value):
+                # MLflow copies the URIs there, where the next store would take them for the user's wish.
+                os.environ.pop(name, None)
+            _State.folder, _State.is_local = folder, not wanted[URI]
         # Two processes that migrate a fresh database at once leave it broken for ever.
         with lock("mlflow"):
             try:
@@ -170,14 +175,7 @@ class Run:
             client().log_dict(self.id, dict(content), file)
 
     def dataset(self, name: str, digest: str, path: str | Path, context: str = "training") -> None:
-        """Say which data the run used.
-
-        Args:
-            name: of the data set.
-            digest: at most 36 characters.
-            path: where the data lies.
-            context: what it was used for.
-        """
+        """Say which data the run used, where it lies and for what; a digest has at most 36 characters."""
         from mlflow.entities import Dataset, DatasetInput, InputTag
 
         # Written out: mlflow.data would read the whole data to infer a schema.
