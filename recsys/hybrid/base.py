@@ -27,6 +27,10 @@ class Hybrid(Recommender, Protocol):
         """[C] scores of a pool's candidates: what `score` would give them."""
         ...
 
+    def compact(self) -> "Hybrid":
+        """The same recommender without the members that never count."""
+        ...
+
     def weights(self) -> dict[str, float]:
         """Share of each member in the combination, summing to 1: for people to read."""
         ...

@@ -13,7 +13,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import BoolArray, FloatArray
 from recsys.hybrid.base import Combination, as_state, shares
 from recsys.hybrid.likelihood import fit_weights
-from recsys.hybrid.members import Members, standard_scores
+from recsys.hybrid.members import Members, chosen, standard_scores
 from recsys.hybrid.pool import Pool
 from recsys.models.base import State
 
@@ -56,6 +56,13 @@ class Cascade(Combination):
         blend = np.tensordot(self.w, z, axes=1)
         scores: FloatArray = np.where(unseen >= threshold, blend, recall - BELOW)
         return scores
+
+    def compact(self) -> "Cascade":
+        """Without members of weight 0 that do not recall."""
+        keep = np.union1d(np.flatnonzero(self.w), [self.recaller])
+        small = Cascade(chosen(self.members, keep))
+        small.recaller, small.size, small.w = int(np.searchsorted(keep, self.recaller)), self.size, self.w[keep]
+        return small
 
     def weights(self) -> dict[str, float]:
         """Shares in the re-ranking."""

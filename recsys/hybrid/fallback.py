@@ -23,11 +23,10 @@ class WithFallback(Combination):
 
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the fallback's row for an empty history, the model's for the others."""
-        scores = np.empty((history.n_users, history.n_items), np.float32)
-        known = history.lengths > 0
-        for member, rows in (("model", np.flatnonzero(known)), ("fallback", np.flatnonzero(~known))):
-            if len(rows):
-                scores[rows] = self.members[member].score(history.select(rows))
+        scores = self.members["model"].score(history)
+        unknown = np.flatnonzero(history.lengths == 0)
+        if len(unknown):
+            scores[unknown] = self.members["fallback"].score(history.select(unknown))
         return scores
 
     def state(self) -> State:

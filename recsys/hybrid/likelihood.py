@@ -9,9 +9,9 @@ import numpy.typing as npt
 from scipy.optimize import minimize
 
 from recsys.data.schema import FloatArray
+from recsys.hybrid.pool import Pool
 
 DoubleArray = npt.NDArray[np.float64]
-from recsys.hybrid.pool import Pool
 
 
 def fit_weights(

@@ -1,14 +1,22 @@
 """Members of a hybrid on one scale: per-user standardised scores."""
 
 from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, Self
 
 import numpy as np
 
+from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
-from recsys.data.schema import FloatArray
-from recsys.models.base import Recommender
+from recsys.data.schema import FloatArray, IntArray
+from recsys.models.base import Recommender, State
 
 Members = Mapping[str, Recommender]
+
+
+def chosen(members: Members, positions: IntArray) -> dict[str, Recommender]:
+    """The members at these positions."""
+    names = list(members)
+    return {names[position]: members[names[position]] for position in positions}
 
 
 def standardise(scores: FloatArray, history: Interactions) -> FloatArray:
@@ -20,7 +28,8 @@ def standardise(scores: FloatArray, history: Interactions) -> FloatArray:
     seen = (history.user, history.item)
     keep = scores[seen]
     scores[seen] = 0.0
-    unseen = np.maximum(history.n_items - history.lengths, 1)[:, None]  # pairs are distinct in a history
+    met = np.diff(history.matrix().indptr)  # distinct items
+    unseen = np.maximum(history.n_items - met, 1)[:, None]
     mean = scores.sum(1, keepdims=True, dtype=np.float64) / unseen
     square = np.einsum("bi,bi->b", scores, scores, dtype=np.float64)[:, None] / unseen
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
@@ -40,3 +49,38 @@ def each_standard(members: Members, history: Interactions) -> Iterator[FloatArra
 def standard_scores(members: Members, history: Interactions) -> FloatArray:
     """[M, B, n] float32: every member's standardised scores, in the order of `members`."""
     return np.stack(list(each_standard(members, history)))
+
+
+class Remembered:
+    """A member that remembers its scores of the last batch, so that hybrids over it ask it once.
+
+    A batch is recognised by identity: histories are never changed.
+    """
+
+    name: ClassVar[str] = "remembered"
+
+    def __init__(self, member: Recommender) -> None:
+        self.member = member
+        self._last: tuple[Interactions, FloatArray] | None = None
+
+    def score(self, history: Interactions) -> FloatArray:
+        """[B, n_items]: the member's scores, a copy each time."""
+        if self._last is None or self._last[0] is not history:
+            self._last = (history, self.member.score(history))
+        return self._last[1].copy()
+
+    def fit(self, data: Dataset) -> Self:
+        """Refit the member."""
+        self.member.fit(data)
+        self._last = None
+        return self
+
+    def state(self) -> State:
+        """The member's."""
+        return self.member.state()
+
+    def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
+        """Take back the member's state."""
+        self.member.load(state)
+        self._last = None
+        return self

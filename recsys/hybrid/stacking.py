@@ -63,7 +63,7 @@ class Stacking(Combination):
 
     def _judge(self, z: FloatArray, rank: FloatArray, length: Any) -> FloatArray:
         """Log-odds [·] of being taken."""
-        if self.learner is None:
+        if self.learner is None or not len(z):
             blend: FloatArray = z @ self.w
             return blend
         return np.asarray(self.learner.decision_function(self._features(z, rank, length)), dtype=np.float32)
@@ -85,6 +85,10 @@ class Stacking(Combination):
         scores: FloatArray = blend - BELOW
         scores[user, item] = judged + np.float32(1e-4) * blend[user, item]
         return scores
+
+    def compact(self) -> "Stacking":
+        """Itself: the learner hears every member."""
+        return self
 
     def weights(self) -> dict[str, float]:
         """Shares in the blend that is the learner's strongest feature."""

@@ -13,7 +13,7 @@ import numpy as np
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray, IntArray
 from recsys.hybrid.base import Combination, as_state, shares
-from recsys.hybrid.members import Members, standardise
+from recsys.hybrid.members import Members, chosen, standardise
 from recsys.hybrid.pool import Pool
 from recsys.hybrid.weighted import EDGES, MIN_USERS, segment_of
 from recsys.models.base import State
@@ -55,6 +55,13 @@ class Switching(Combination):
             part = history.select(rows)
             scores[rows] = standardise(members[m].score(part), part)
         return scores
+
+    def compact(self) -> "Switching":
+        """Without members that answer nobody."""
+        keep = np.unique(self.choice)
+        small = Switching(chosen(self.members, keep))
+        small.choice, small.users = np.searchsorted(keep, self.choice), self.users
+        return small
 
     def weights(self) -> dict[str, float]:
         """Share of validation users each member answers."""

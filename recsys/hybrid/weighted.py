@@ -15,7 +15,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray, IntArray
 from recsys.hybrid.base import Combination, as_state, shares
 from recsys.hybrid.likelihood import fit_weights
-from recsys.hybrid.members import Members, each_standard
+from recsys.hybrid.members import Members, chosen, each_standard
 from recsys.hybrid.pool import Pool
 from recsys.models.base import State
 
@@ -62,6 +62,13 @@ class Weighted(Combination):
             z *= column[:, None]
             blend += z
         return blend
+
+    def compact(self) -> "Weighted":
+        """Without members whose weight is 0 in every segment."""
+        keep = np.flatnonzero(self.W.any(0))
+        small = Weighted(chosen(self.members, keep))
+        small.W, small.overall = self.W[:, keep], self.overall[keep]
+        return small
 
     def weights(self) -> dict[str, float]:
         """Shares of the weights of all users."""

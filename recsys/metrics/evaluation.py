@@ -1,8 +1,8 @@
 """Judge a model on a holdout: full ranking over the catalogue, seen items removed, every metric per user."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 from scipy import sparse
@@ -78,16 +78,43 @@ def evaluate(
     Raises:
         ValueError: no user has truth, or the model's scores are not finite or of another shape.
     """
+    options: dict[str, Any] = {"k": k, "item_features": item_features, "seed": seed}
+    name = getattr(model, "name", type(model).__name__)
+    only = {name: model}
+    return evaluate_all(only, holdout, train, **options, block_bytes=block_bytes, progress=progress)[name]
+
+
+def evaluate_all(
+    models: Mapping[str, Scorer],
+    holdout: Holdout,
+    train: Interactions,
+    *,
+    k: int = 10,
+    item_features: sparse.csr_matrix | None = None,
+    seed: int = 0,
+    block_bytes: int = BLOCK_BYTES,
+    progress: Progress | None = None,
+) -> dict[str, Evaluation]:
+    """Judge several models on the same users, block by block, as `evaluate` judges one.
+
+    All models score a block before the next one is looked at, so that hybrids can share what their members said.
+    """
     users = _judged(holdout)
     popularity = np.bincount(train.item, minlength=train.n_items).astype(np.int64)
     vectors = beyond_accuracy.item_vectors(train, item_features, seed)
-    parts = [
-        (top, _per_user(top, part, popularity, vectors, k))
-        for part, top in _ranked(model, holdout, users, 2 * k, seed, block_bytes, progress)
-    ]
+    parts: dict[str, list[tuple[RowArray, dict[str, PerUser]]]] = {name: [] for name in models}
+    for part, tops in _ranked(models, holdout, users, 2 * k, seed, block_bytes, progress):
+        for name, top in tops.items():
+            parts[name].append((top, _per_user(top, part, popularity, vectors, k)))
+    return {name: _evaluation(k, users, of_model, train.n_items) for name, of_model in parts.items()}
+
+
+def _evaluation(
+    k: int, users: IntArray, parts: Sequence[tuple[RowArray, dict[str, PerUser]]], n_items: int
+) -> Evaluation:
     top = np.concatenate([items for items, _ in parts])
     per_user = {name: np.concatenate([values[name] for _, values in parts]) for name in parts[0][1]}
-    exposed = beyond_accuracy.exposure(top[:, :k], train.n_items)
+    exposed = beyond_accuracy.exposure(top[:, :k], n_items)
     aggregate = {name: float(values.mean()) for name, values in per_user.items()} | {
         f"coverage@{k}": beyond_accuracy.coverage(exposed),
         f"gini@{k}": beyond_accuracy.gini(exposed),
@@ -105,8 +132,9 @@ def score_metric(
         ValueError: as for `evaluate`.
     """
     judge, k = ranking.parse(metric)
-    ranked = _ranked(model, holdout, _judged(holdout), k, seed, block_bytes, None)
-    values = [judge(*ranking.relevance(top, part.truth)) for part, top in ranked]
+    name = getattr(model, "name", type(model).__name__)
+    ranked = _ranked({name: model}, holdout, _judged(holdout), k, seed, block_bytes, None)
+    values = [judge(*ranking.relevance(tops[name], part.truth)) for part, tops in ranked]
     return float(np.concatenate(values).mean())
 
 
@@ -128,35 +156,34 @@ def _per_user(
 def _judged(holdout: Holdout) -> IntArray:
     users = np.flatnonzero(holdout.truth.lengths)
     if not len(users):
-        raise ValueError(
-            f"none of the {len(holdout)} users of the holdout has anything in its truth to be judged by"
-        )
+        raise ValueError(f"none of the {len(holdout)} users of the holdout has anything in its truth to be judged by")
     return users
 
 
 def _ranked(
-    model: Scorer,
+    models: Mapping[str, Scorer],
     holdout: Holdout,
     users: IntArray,
     depth: int,
     seed: int,
     block_bytes: int,
     progress: Progress | None,
-) -> Iterator[tuple[Holdout, RowArray]]:
-    """Blocks of users with their best items, [B, depth]."""
+) -> Iterator[tuple[Holdout, dict[str, RowArray]]]:
+    """Blocks of users with every model's best items, [B, depth]."""
     size = max(1, block_bytes // (COPIES * 4 * holdout.history.n_items))
     for start in range(0, len(users), size):
         part = holdout.select(users[start : start + size])
-        scores = model.score(part.history)
-        _check(model, scores, part.history)
-        items, _ = top_k(scores, part.history, depth, seed=seed)
-        yield part, items
+        tops = {}
+        for name, model in models.items():
+            scores = model.score(part.history)
+            _check(name, scores, part.history)
+            tops[name], _ = top_k(scores, part.history, depth, seed=seed)
+        yield part, tops
         if progress is not None:
             progress(min(start + size, len(users)), len(users))
 
 
-def _check(model: Scorer, scores: FloatArray, history: Interactions) -> None:
-    name = getattr(model, "name", type(model).__name__)
+def _check(name: str, scores: FloatArray, history: Interactions) -> None:
     if scores.shape != (history.n_users, history.n_items):
         raise ValueError(f"{name} scored {scores.shape} for {history.n_users} users × {history.n_items} items")
     # NaN and infinity show in the extremes, without a mask as large as the scores.

@@ -12,9 +12,7 @@ NO_ITEM = -1
 """Fills a list that has fewer than k items; its score is -inf."""
 
 
-def top_k(
-    scores: FloatArray, history: Interactions | None, k: int, *, seed: int = 0
-) -> tuple[RowArray, FloatArray]:
+def top_k(scores: FloatArray, history: Interactions | None, k: int, *, seed: int = 0) -> tuple[RowArray, FloatArray]:
     """The k best items of each user that are not in the user's history, best first.
 
     Equal scores are ordered by a hash of seed, item and the items of the user's history. So no item gains from

@@ -1,0 +1,49 @@
+"""The training flow: from an interaction log to a judged, and perhaps promoted, champion."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import flow
+
+from recsys.config import load
+from recsys.report.assemble import assemble, histories
+from recsys.report.scorecard import Scorecard
+from recsys.stages.workspace import prepared_set
+from recsys.tuning.budget import Budget
+from tasks.clock import Clock
+from tasks.data import locate, preprocess, validate
+from tasks.models import admit, evaluate_models, fit_hybrids, promote, train_candidate
+from tasks.publish import publish
+from tasks.track import begin
+
+
+@flow(name="train", flow_run_name="train {config}")
+def train(config: str, overrides: Sequence[str] = (), report: str | None = None) -> Scorecard:
+    """Validate, prepare, train, combine, judge, promote.
+
+    Args:
+        config: path of a TOML file.
+        overrides: `section.key=value` changes of it.
+        report: folder for the report; default: a folder of the configuration's name in the store.
+    """
+    clock = Clock()
+    settings = locate(load(config, overrides), clock)
+    validate(settings, clock)
+    prepared = preprocess(settings, clock)
+    run = begin(settings, prepared)
+
+    refused = admit(settings, prepared)
+    admitted = [name for name, reason in refused.items() if reason is None]
+    budget = Budget(settings.tuning.timeout, len(admitted))
+    fitted = {name: train_candidate(name, settings, prepared, budget, run, clock) for name in admitted}
+
+    outcome = fit_hybrids(settings, prepared, fitted, clock)
+    tested = evaluate_models(settings, prepared, fitted, outcome, run, clock)
+    promotion = promote(settings, prepared, fitted, outcome, tested, run, clock)
+
+    notes = tuple(reason for reason in refused.values() if reason)
+    data = prepared_set(prepared)
+    card = assemble(settings, data, fitted, outcome, tested, promotion, clock.timings(), notes)
+    folder = Path(report) if report else Path(settings.store) / settings.name
+    publish(card, histories(fitted), folder, run)
+    return card

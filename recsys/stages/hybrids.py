@@ -1,0 +1,101 @@
+"""Stage 4: fit every hybrid on validation users and choose one."""
+
+import logging
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from recsys.config import Config, Section
+from recsys.config import digest as digest_of_parts
+from recsys.data.atomic import new_folder
+from recsys.data.prepared import Prepared
+from recsys.hybrid.base import Hybrid
+from recsys.hybrid.members import Members
+from recsys.hybrid.pool import build_pool
+from recsys.hybrid.selection import select
+from recsys.hybrid.table import TABLE
+from recsys.metrics.evaluation import evaluate_all
+from recsys.stages.candidates import Fitted, on_train
+from recsys.stages.workspace import code_digest, work
+
+log = logging.getLogger("recsys.hybrid")
+
+RESULT = "result.json"
+
+
+class Chosen(Section):
+    """The fitted hybrids, by what was learnt; their members are the candidates."""
+
+    key: str
+    """Digest of all that the hybrids depend on."""
+    folder: str
+    """Holds what each hybrid learnt."""
+    members: tuple[str, ...]
+    chosen: str
+    weights: dict[str, dict[str, float]]
+    """hybrid -> member -> share."""
+    cross_validated: dict[str, float]
+    ablation: dict[str, float]
+    validation: dict[str, dict[str, float]]
+    """candidate -> metric@k -> mean over all validation users."""
+    notes: tuple[str, ...]
+
+
+def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]) -> tuple[Chosen, bool]:
+    """Fit and choose, or find what an earlier run chose among the same candidates.
+
+    Returns:
+        The outcome, and whether it is that of an earlier run.
+    """
+    params = {name: one.tuned.params for name, one in fitted.items()}
+    studies = {name: Path(one.folder).name for name, one in fitted.items()}
+    key = digest_of_parts(studies, params, config.hybrid, code_digest("hybrid"))
+    folder = work(config, "hybrids", key)
+    if (folder / RESULT).is_file():
+        log.info("hybrid: the candidates are unchanged, the fitted hybrids are re-used")
+        return Chosen.model_validate_json((folder / RESULT).read_bytes()), True
+    split = prepared.split
+    members = {name: on_train(one, config, prepared) for name, one in fitted.items()}
+    evaluations = evaluate_all(members, split.validation, split.train, seed=config.seed)
+    users = np.flatnonzero(split.validation.truth.lengths)
+    if len(users) > config.hybrid.max_users:
+        draw = np.random.default_rng(config.seed).choice(users, config.hybrid.max_users, replace=False)
+        users = np.sort(draw)
+    log.info("hybrid: what %d members would show %s validation users", len(members), f"{len(users):,}")
+    pool = build_pool(members, split.validation.select(users), config.hybrid.pool)
+    selection = select(members, pool, config.hybrid, config.seed, lambda line: log.info("hybrid: %s", line))
+    weights = {name: hybrid.weights() for name, hybrid in selection.hybrids.items()}
+    outcome = Chosen(
+        key=key,
+        folder=str(folder),
+        members=tuple(members),
+        chosen=selection.chosen,
+        weights=weights,
+        cross_validated=selection.cross_validated,
+        ablation=selection.ablation,
+        validation={name: one.aggregate for name, one in evaluations.items()},
+        notes=_idle(weights),
+    )
+    with new_folder(folder) as draft:
+        for name, hybrid in selection.hybrids.items():
+            np.savez(draft / f"{name}.npz", allow_pickle=False, **hybrid.state())
+        (draft / RESULT).write_text(outcome.model_dump_json(indent=1), encoding="utf-8")
+    return outcome, False
+
+
+def restored(name: str, outcome: Chosen, members: Members) -> Hybrid:
+    """A hybrid as it was fitted, over members of any fit."""
+    with np.load(Path(outcome.folder) / f"{name}.npz", allow_pickle=False) as state:
+        return TABLE[name]({member: members[member] for member in outcome.members}).load(dict(state))
+
+
+def _idle(weights: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
+    """Members that no hybrid gives weight: their budget was wasted."""
+    members = next(iter(weights.values()))
+    idle = [member for member in members if not any(shares[member] for shares in weights.values())]
+    return tuple(
+        f"{member} earned no weight in any hybrid: leave it out of models.candidates to save its time"
+        for member in idle
+        if member != "popularity"
+    )

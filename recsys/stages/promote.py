@@ -1,0 +1,188 @@
+"""The gate and what follows: judge against the champion, refit the winner on all the data, register, move the alias."""
+
+import logging
+import shutil
+import time
+from collections.abc import Mapping
+
+import numpy as np
+
+from recsys import registry
+from recsys.config import Config, Section
+from recsys.data.dataset import Holdout
+from recsys.data.prepared import Prepared
+from recsys.hybrid import persistence
+from recsys.hybrid.fallback import WithFallback
+from recsys.metrics.evaluation import evaluate
+from recsys.metrics.segments import segments
+from recsys.models.base import Recommender
+from recsys.promotion import Evidence, Side, Verdict, judge, refuse
+from recsys.registry import Version
+from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
+from recsys.serving.judge import comparable
+from recsys.stages.candidates import Fitted
+from recsys.stages.evaluate import FLOOR, Tested, members_for_test, strata
+from recsys.stages.hybrids import Chosen, restored
+from recsys.stages.workspace import work
+
+log = logging.getLogger("recsys.promote")
+
+KEY = "recsys.key"
+"""Tag of a version: digest of everything its model depends on."""
+TIMED_USERS = 50
+"""Users scored one by one for the latency of an answer."""
+
+
+class Promotion(Section):
+    """How the gate decided, and what is registered now."""
+
+    promoted: bool
+    reasons: tuple[str, ...]
+    gain: tuple[float, float, float] | None
+    """Mean, lower and upper bound of the gain in ndcg@10."""
+    champion: int | None
+    """Version that answers now."""
+    version: int | None
+    """Version of the challenger."""
+    serving: str
+    """What the champion that answers was fitted on, in words."""
+
+
+def promote(
+    config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str
+) -> Promotion:
+    """Judge the chosen hybrid; register it either way; let it answer if it won."""
+    known = {one.tags.get(KEY): one for one in registry.versions(config.model_name)}
+    against = registry.champion(config.model_name)
+    same = known.get(outcome.key)
+    if same is not None and same.number == against:
+        reason = f"champion v{against} is this very model: data, settings and code are unchanged since it was promoted"
+        return _outcome(refuse(reason), against, same.number, config)
+    members = members_for_test(config, fitted)
+    evaluated = WithFallback.of(restored(outcome.chosen, outcome, members).compact(), members[FLOOR])
+    verdict = _judge(config, prepared, outcome, tested, evaluated, _version(config, against))
+    fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"
+    if same is not None and same.tags.get("fitted_on") == fitted_on:
+        number = same.number
+    else:
+        number = _register(config, prepared, outcome, tested, evaluated, fitted_on, run_id)
+    if verdict.promoted:
+        registry.promote(config.model_name, number, verdict.tags(), against=against)
+        log.info("promote: version %d of %s is the champion", number, config.model_name)
+    else:
+        registry.keep(config.model_name, number, verdict.tags())
+        log.info("promote: version %d is kept back", number)
+    return _outcome(verdict, registry.champion(config.model_name), number, config)
+
+
+def _outcome(verdict: Verdict, champion: int | None, version: int | None, config: Config) -> Promotion:
+    gain = None if verdict.gain is None else (verdict.gain.mean, verdict.gain.lo, verdict.gain.hi)
+    return Promotion(
+        promoted=verdict.promoted,
+        reasons=verdict.reasons,
+        gain=gain,
+        champion=champion,
+        version=version,
+        serving="all events" if config.promotion.refit == "all" else "train + validation",
+    )
+
+
+def _version(config: Config, number: int | None) -> Version | None:
+    return next((one for one in registry.versions(config.model_name) if one.number == number), None)
+
+
+def _judge(
+    config: Config,
+    prepared: Prepared,
+    outcome: Chosen,
+    tested: Tested,
+    evaluated: Recommender,
+    champion: Version | None,
+) -> Verdict:
+    split = prepared.split
+    challenger = tested.side(outcome.chosen, "challenger")
+    if champion is None:
+        baseline, kind = tested.side(FLOOR, FLOOR), "popularity"
+    else:
+        bundle = Bundle.load(registry.download(champion))
+        scorer, why = comparable(bundle, split, config.split.method)
+        if scorer is None:
+            return refuse(f"champion v{champion.number} cannot be compared honestly: {why}")
+        log.info("promote: champion v%d is scored by %s", champion.number, why)
+        known = split.for_test.interactions
+        evaluation = evaluate(scorer, split.test, known, item_features=split.data.item_features, seed=config.seed)
+        baseline = Side.of(f"champion v{champion.number}", evaluation, segments(evaluation, split.test, known))
+        kind = "champion"
+    evidence = Evidence(
+        challenger=challenger,
+        baseline=baseline,
+        baseline_kind="popularity" if kind == "popularity" else "champion",
+        latency_ms=_latency(evaluated, split.test),
+        artifact_mib=_mib(evaluated),
+        strata=strata(prepared),
+    )
+    return judge(evidence, config.promotion, config.seed)
+
+
+def _register(
+    config: Config, prepared: Prepared, outcome: Chosen, tested: Tested, evaluated: WithFallback,
+    fitted_on: FittedOn,
+    run_id: str,
+) -> int:  # fmt: skip
+    """Build the artifact, the winner refit on all the data, and make it a version."""
+    split = prepared.split
+    folder = work(config, "bundles", outcome.key)
+    shutil.rmtree(folder, ignore_errors=True)
+    evaluated_folder = folder.with_name(folder.name + "-evaluated")
+    shutil.rmtree(evaluated_folder, ignore_errors=True)
+    manifest = Manifest(
+        name=config.name,
+        model=f"hybrid:{outcome.chosen}",
+        fitted_on=fitted_on,
+        config_digest=outcome.key,
+        dataset_digest=prepared.summary["digest"],
+        split_method=config.split.method,
+        test_start=int(split.test_events.time.min()),
+        last_event=int(split.data.interactions.time.max()),
+        weights=outcome.weights[outcome.chosen],
+        metrics=tested.metrics[outcome.chosen],
+    )
+    if fitted_on == "all":
+        # A copy through the disk: refitting must not touch the model that was evaluated.
+        persistence.save(evaluated, evaluated_folder)
+        serving = persistence.load(evaluated_folder)
+        log.info("promote: the winner is refit on all %s events", f"{len(split.data.interactions):,}")
+        serving.fit(split.data)
+        shutil.rmtree(evaluated_folder)
+    else:
+        serving = evaluated
+    assert isinstance(serving, WithFallback)
+    write_bundle(folder, manifest, split, serving=serving, evaluated=evaluated, fallback=serving.members["fallback"])
+    tags = {
+        KEY: outcome.key,
+        "dataset.digest": prepared.summary["digest"],
+        "hybrid": outcome.chosen,
+        "fitted_on": manifest.fitted_on,
+        "test.ndcg_at_10": f"{tested.metrics[outcome.chosen]['ndcg@10']:.4f}",
+    }
+    number = registry.register(folder, config.model_name, run_id, tags)
+    shutil.rmtree(folder)
+    return number
+
+
+def _latency(model: Recommender, holdout: Holdout) -> float:
+    """p95 of scoring one user, milliseconds, after a first call that warms up."""
+    spent = []
+    for row in range(min(TIMED_USERS, len(holdout))):
+        history = holdout.history.select([row])
+        begun = time.perf_counter()
+        model.score(history)
+        spent.append(1000 * (time.perf_counter() - begun))
+    return float(np.percentile(spent[1:] or spent, 95))
+
+
+def _mib(model: Recommender) -> float:
+    """Arrays of a model and its members, MiB: what its artifact weighs."""
+    members: Mapping[str, Recommender] = getattr(model, "members", {})
+    own = sum(array.nbytes for array in model.state().values()) / 2**20
+    return own + sum(_mib(member) for member in members.values())

@@ -1,0 +1,199 @@
+"""Tuning: the door to Optuna. A killed study goes on where it was, and ends as if it had never been killed.
+
+The first trial is the model's configured parameters. A trial fits on train and is worth its validation metric; models
+trained in epochs are watched (early stopping, pruning), and parameters that act only when scoring are searched on the
+fitted model, which costs no fit. The best model stays on disk for the next stage.
+"""
+
+import logging
+import shutil
+from collections.abc import Callable, Mapping
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import optuna
+from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
+from optuna.storages import JournalStorage
+from optuna.storages.journal import JournalFileBackend
+from optuna.trial import FrozenTrial, TrialState
+
+from recsys.config import Section, TuningSection
+from recsys.data.atomic import new_folder
+from recsys.data.dataset import Dataset, Holdout
+from recsys.hybrid import persistence
+from recsys.models.base import Choice, Range, Recommender
+from recsys.models.table import TABLE, create
+from recsys.tuning.trial import TrialRecord, run_trial
+
+log = logging.getLogger("recsys.tuning")
+
+STARTUP_TRIALS = 4
+"""Trials before the sampler models what it saw, and before any trial is pruned."""
+MOST_FAILURES = 3
+DONE = (TrialState.COMPLETE, TrialState.PRUNED)
+
+
+class Tuned(Section):
+    """A candidate after its search."""
+
+    name: str
+    params: dict[str, Any]
+    value: float
+    """Validation metric of the best trial."""
+    trials: list[TrialRecord]
+    seconds: float
+    """Of all trials, those of earlier runs included."""
+    reused: int
+    """Trials that an earlier run had finished."""
+
+
+def tune(
+    name: str,
+    data: Dataset,
+    holdout: Holdout,
+    config: TuningSection,
+    start: Mapping[str, Any],
+    *,
+    folder: Path,
+    seconds: float,
+    seed: int = 0,
+    device: str = "cpu",
+    on_trial: Callable[[TrialRecord], None] = lambda record: None,
+) -> Tuned:
+    """Search the parameters of a candidate.
+
+    Args:
+        name: of the candidate.
+        data: what trials are fitted on.
+        holdout: validation users; at most `config.max_users` of them, a seeded sample, are scored.
+        config: trials, seed, metric.
+        start: parameters that differ from the model's defaults in the first trial, and stay where not searched.
+        folder: keeps the study and the best model; the same folder resumes.
+        seconds: after which no trial starts but the first, and no epoch of one.
+        seed: of the model.
+        device: of the model.
+        on_trial: told of every finished trial.
+    """
+    folder.mkdir(parents=True, exist_ok=True)
+    first = create(name, start).config
+    space = {
+        key: _distribution(values)
+        for key, values in TABLE[name].SPACE.items()
+        if values.allows(getattr(first, key))  # a value set outside the range is meant to stay
+    }
+    study = _study(name, folder, {key: getattr(first, key) for key in space})
+    judged = _sample(holdout, config)
+    before = reused = len(_done(study))
+    if before:
+        log.info("%s: %d of %d trials are done already", name, min(before, config.trials), config.trials)
+    failures = 0
+    while (finished := len(_done(study))) < config.trials and (not finished or _spent(study) < seconds):
+        # Seeded by the place in the study, a resumed search draws what an uninterrupted one would have drawn.
+        study.sampler = optuna.samplers.TPESampler(
+            seed=config.seed * 1000 + finished, n_startup_trials=STARTUP_TRIALS, multivariate=True
+        )
+        trial = study.ask(space)
+        model = create(name, {**start, **trial.params}, seed=seed, device=device)
+        report = partial(_report, trial)
+        left = seconds - _spent(study)
+        try:
+            record = run_trial(model, data, judged, config.metric, trial.number, left, report)
+        except (RuntimeError, FloatingPointError) as error:
+            failures += 1
+            study.tell(trial, state=TrialState.FAIL)
+            log.warning("%s: trial %d failed: %s", name, trial.number, error)
+            if failures > MOST_FAILURES:
+                raise
+            continue
+        if all(record.value > other.value for other in _records(study)):
+            _replace(folder / f"best-{trial.number}", model)
+        trial.set_user_attr("record", record.model_dump(mode="json"))
+        study.tell(trial, *((record.value,) if record.state == "complete" else (None, TrialState.PRUNED)))
+        _keep_best_only(study, folder)
+        on_trial(record)
+        best = max(r.value for r in _records(study))
+        log.info(
+            "%s: trial %d of %d %s, %s %.4f (best %.4f), %.1f s",
+            name, finished + 1, config.trials, record.state, config.metric, record.value, best, record.seconds,
+        )  # fmt: skip
+    records = _records(study)[: config.trials]
+    best_record = max(records, key=lambda record: record.value)
+    return Tuned(
+        name=name, params=best_record.params, value=best_record.value, trials=records,
+        seconds=sum(record.seconds for record in records), reused=min(reused, len(records)),
+    )  # fmt: skip
+
+
+def best_model(tuned: Tuned, data: Dataset, folder: Path, *, seed: int = 0, device: str = "cpu") -> Recommender:
+    """The model of the best trial: from disk, or fitted again where it was deleted."""
+    number = max(tuned.trials, key=lambda record: record.value).number
+    path = folder / f"best-{number}"
+    if not (path / "model.json").is_file():
+        model = create(tuned.name, tuned.params, seed=seed, device=device).fit(data)
+        _replace(path, model)
+    return persistence.load(path, device)
+
+
+def _replace(path: Path, model: Recommender) -> None:
+    shutil.rmtree(path, ignore_errors=True)
+    with new_folder(path) as draft:
+        persistence.save(model, draft)
+
+
+def _report(trial: optuna.Trial, value: float, epoch: int) -> bool:
+    trial.report(value, epoch)
+    return bool(trial.should_prune())
+
+
+def _study(name: str, folder: Path, first: dict[str, Any]) -> optuna.Study:
+    optuna.logging.set_verbosity(optuna.logging.WARNING)
+    study = optuna.create_study(
+        study_name=name,
+        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
+        direction="maximize",
+        load_if_exists=True,
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=2),
+    )
+    for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):  # left by a kill
+        study.tell(trial.number, state=TrialState.FAIL)
+        study.enqueue_trial(trial.params)
+    if not study.trials:
+        study.enqueue_trial(first)
+    return study
+
+
+def _distribution(values: Range | Choice) -> BaseDistribution:
+    if isinstance(values, Choice):
+        return CategoricalDistribution(values.values)
+    if values.integer:
+        return IntDistribution(int(values.low), int(values.high), log=values.log)
+    return FloatDistribution(values.low, values.high, log=values.log)
+
+
+def _done(study: optuna.Study) -> list[FrozenTrial]:
+    trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=DONE)
+    return trials
+
+
+def _records(study: optuna.Study) -> list[TrialRecord]:
+    return [TrialRecord.model_validate(trial.user_attrs["record"]) for trial in _done(study)]
+
+
+def _spent(study: optuna.Study) -> float:
+    return sum(record.seconds for record in _records(study))
+
+
+def _sample(holdout: Holdout, config: TuningSection) -> Holdout:
+    judged = np.flatnonzero(holdout.truth.lengths)
+    if len(judged) > config.max_users:
+        judged = np.sort(np.random.default_rng(config.seed).choice(judged, config.max_users, replace=False))
+    return holdout.select(judged)
+
+
+def _keep_best_only(study: optuna.Study, folder: Path) -> None:
+    best = max(_records(study), key=lambda record: record.value).number
+    for path in folder.glob("best-*"):
+        if path.name != f"best-{best}":
+            shutil.rmtree(path, ignore_errors=True)

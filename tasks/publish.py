@@ -1,0 +1,32 @@
+"""What a run page shows: one artifact a stage, and the report at the end."""
+
+from pathlib import Path
+
+from prefect import task
+from prefect.artifacts import create_markdown_artifact
+from prefect.cache_policies import NO_CACHE
+
+from recsys.report.markdown import leaderboard_markdown, verdict_markdown, weights_markdown
+from recsys.report.scorecard import Scorecard
+from recsys.report.write import write_report
+from recsys.tracking import Run
+
+
+def note(stage: str, markdown: str, reused: bool = False) -> None:
+    """An artifact on the page of the current run."""
+    remark = "*Unchanged since an earlier run, re-used.*\n\n" if reused else ""
+    create_markdown_artifact(remark + markdown, key=stage)
+
+
+@task(cache_policy=NO_CACHE)
+def publish(card: Scorecard, histories: dict[str, list[float]], folder: Path, run: Run) -> list[Path]:
+    """Write the report, and put the same on the run page and into MLflow."""
+    files = write_report(card, folder, histories=histories)
+    note("leaderboard", leaderboard_markdown(card))
+    note("hybrid-weights", weights_markdown(card))
+    note("promotion", verdict_markdown(card))
+    for path in files:
+        run.artifact(path, "report")
+    run.log(metrics={f"seconds.{stage}": value for stage, value in card.timings.model_dump(by_alias=True).items()})
+    run.finish()
+    return files

@@ -1,0 +1,89 @@
+"""What MLflow keeps: a run a pipeline, under it a run a candidate and hybrid, under those a run a trial."""
+
+from collections.abc import Mapping
+from pathlib import Path
+
+from prefect import task
+from prefect.cache_policies import NO_CACHE
+
+from recsys import tracking
+from recsys.config import Config, digest
+from recsys.stages.candidates import Fitted
+from recsys.stages.evaluate import Tested
+from recsys.stages.hybrids import Chosen
+from recsys.stages.promote import Promotion
+from recsys.stages.workspace import prepared_set
+from recsys.tracking import Run
+from recsys.tuning.trial import TrialRecord
+
+
+@task(cache_policy=NO_CACHE)
+def begin(config: Config, prepared: Path) -> Run:
+    """The MLflow run of this pipeline run; one that was killed goes on."""
+    tracking.open_store(config.store)
+    facts = prepared_set(prepared).summary
+    key = digest(facts["digest"], config)
+    run = tracking.start(config.name, f"{config.name} {key[:6]}", {"role": "pipeline"}, resume_key=key)
+    settings = config.model_dump(mode="json", include={"seed", "split", "tuning", "hybrid", "promotion"})
+    run.log(
+        params={f"{part}": value for part, value in settings.items()},
+        metrics={key: facts[key] for key in ("users", "items", "interactions")},
+    )
+    run.dataset(facts["name"], facts["digest"], prepared)
+    return run
+
+
+def candidate_run(name: str, config: Config, parent: Run) -> Run:
+    """The run of a candidate, under the pipeline's."""
+    tags = {"role": "model", "model": name}
+    return tracking.start(config.name, name, tags, parent=parent, resume_key=f"{parent.id} {name}")
+
+
+def log_trial(name: str, record: TrialRecord, config: Config, parent: Run) -> None:
+    """A finished trial: parameters, metric by epoch, time and memory."""
+    tags = {"role": "trial", "model": name, "state": record.state}
+    run = tracking.start(config.name, f"{name} trial {record.number}", tags, parent=parent)
+    metric = f"validation.{config.tuning.metric}"
+    costs = {"seconds": record.seconds, "memory_mib": record.memory_mib}
+    curve = [value for _, value in record.curve] or [record.value]
+    run.log(params=record.params, metrics={f"best.{metric}": record.value, **costs}, history={metric: curve})
+    run.finish()
+
+
+def log_candidate(fitted: Fitted, run: Run) -> None:
+    """The best parameters and what they cost; the test comes later."""
+    costs = {"fit_seconds": fitted.fit_seconds, "tune_seconds": fitted.tuned.seconds}
+    run.log(params=fitted.tuned.params, metrics={**costs, "trials": float(len(fitted.tuned.trials))})
+
+
+def log_hybrids(fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, config: Config, parent: Run) -> None:
+    """The same metrics for every candidate and hybrid, so that a comparison has one column each."""
+    for name, metrics in tested.metrics.items():
+        run = candidate_run(name, config, parent)
+        validation = outcome.validation.get(name) or {"ndcg@10": outcome.cross_validated[name]}
+        low, high = tested.intervals[name]["ndcg@10"]
+        run.log(
+            params={} if name in fitted else outcome.weights[name],
+            metrics={
+                **{f"validation.{metric}": value for metric, value in validation.items()},
+                **{f"test.{metric}": value for metric, value in metrics.items()},
+                "test.ndcg@10.low": low,
+                "test.ndcg@10.high": high,
+            },
+            tags={"kind": "candidate" if name in fitted else "hybrid", "chosen": name == outcome.chosen},
+        )
+        run.finish()
+
+
+def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Run) -> None:
+    """The verdict, and the figures of the chosen hybrid on the pipeline's own run."""
+    run.log(
+        metrics={f"test.{metric}": value for metric, value in tested.metrics[outcome.chosen].items()},
+        tags={
+            "promoted": promotion.promoted,
+            "chosen": outcome.chosen,
+            "reasons": "\n".join(promotion.reasons),
+            "champion": promotion.champion,
+        },
+    )
+    run.dict({"weights": outcome.weights, "ablation": outcome.ablation}, "hybrid.json")
