@@ -52,8 +52,7 @@ def fetch(
     _tell_progress()
     found = sources.fetch(name, store)
     typer.echo(f"{name}: {'already there, from' if found.from_cache else 'fetched from'} {found.origin}")
-    for path in (found.events, found.users, found.items):
-        typer.echo(f"  {path}")
+    typer.echo("\n".join(f"  {path}" for path in (found.events, found.users, found.items)))
 
 
 @app.command()
@@ -178,19 +177,17 @@ def models(
     ]
     if as_json:
         _print_json(rows)
-    elif not rows:
-        typer.echo(f"{name or 'The registry'} has no versions yet; make one with: recsys run CONFIG")
-    else:
+    elif rows:
         import pandas as pd
 
         _print_table("Registered models", pd.DataFrame(rows))
+    else:
+        typer.echo(f"{name or 'The registry'} has no versions yet; make one with: recsys run CONFIG")
 
 
 @app.command()
 def rollback(
-    name: Annotated[
-        str | None, typer.Argument(metavar="NAME", help="Default: the model that can be rolled back.")
-    ] = None,
+    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Default: the one that can be.")] = None,
     store: Store = Path("mlruns"),
 ) -> None:
     """Make the previous champion the champion again."""

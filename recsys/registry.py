@@ -22,7 +22,7 @@ BUNDLE: Final = "bundle"
 PACKAGE: Final = Path(__file__).parent
 PYFUNC: Final = PACKAGE / "serving" / "pyfunc_model.py"
 """A path, no import: MLflow copies this file into the model and runs it there."""
-NEEDED: Final = ("mlflow", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "skops", "torch", "filelock")
+NEEDED: Final = ("mlflow", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "skops", "torch")
 """What a process needs to answer."""
 
 
@@ -51,7 +51,7 @@ class Version:
 
 
 def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | None = None) -> int:
-    """Make a bundle a version of a model, with alias `challenger`.
+    """Make a bundle a version of a model, with alias `challenger`; gives the version's number.
 
     The version carries the package `recsys` and needs nothing from the machine it was made on but the packages in
     its requirements.
@@ -61,9 +61,6 @@ def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | No
         model: name in the registry; made when it is not there.
         run_id: run that made it.
         tags: name -> text.
-
-    Returns:
-        The version's number.
     """
     from mlflow.exceptions import MlflowException
 
@@ -185,11 +182,8 @@ def rollback(model: str) -> tuple[int | None, int]:
             raise InputError(f"no model is called {model!r}: {did_you_mean(model, names)}")
         old, new = champion(model), _alias(model, PREVIOUS)
         if new is None:
-            listed = ", ".join(str(one) for one in versions(model)) or "none"
-            raise InputError(
-                f"{model} has no previous champion to go back to; versions: {listed}. Only a promotion over a "
-                "champion leaves one"
-            )
+            listed = ", ".join(map(str, versions(model)))
+            raise InputError(f"{model} has no previous champion to go back to; versions: {listed or 'none'}")
         _tag(model, new, {"rollback.time": _now(), "rollback.from": old})
         if old is None:
             client().delete_registered_model_alias(model, PREVIOUS)

@@ -7,7 +7,11 @@ import numpy as np
 import pytest
 
 from recsys.errors import InputError
-from recsys.serving.bundle import Bundle, Manifest
+from recsys.hybrid.fallback import WithFallback
+from recsys.hybrid.weighted import Weighted
+from recsys.models.table import create
+from recsys.serving.bundle import Bundle, Manifest, write_bundle
+from recsys.serving.recommender import Engine
 
 
 @pytest.mark.parametrize("as_text", [False, True])
@@ -56,6 +60,27 @@ def test_no_file_needs_pickle(toy_bundle, tmp_path):
         else:
             json.loads(path.read_text())
     assert zipfile.is_zipfile(tmp_path / "bundle" / "log.npz")
+
+
+def test_a_hybrid_with_its_fallback_comes_back(toy_split, tmp_path):
+    split = toy_split()
+    ease, popular = (create(name).fit(split.for_test) for name in ("ease", "popularity"))
+    hybrid = WithFallback.of(Weighted({"ease": ease, "popularity": popular}), popular)
+    manifest = Manifest(
+        name="toy",
+        model="hybrid:weighted",
+        fitted_on="train+validation",
+        config_digest="c0ffee",
+        dataset_digest="0123456789abcdef",
+        split_method="leave_last",
+        test_start=0,
+        last_event=90_000,
+    )
+    bundle = write_bundle(tmp_path / "b", manifest, split, serving=hybrid, evaluated=hybrid, fallback=popular)
+    history = split.test.history
+    np.testing.assert_array_equal(bundle.serving.score(history), hybrid.score(history))
+    answer = Engine(bundle).recommend([1, "stranger"], k=1)
+    assert answer["source"].tolist() == ["hybrid:weighted", "popularity"]
 
 
 def test_size(toy_bundle, tmp_path):
