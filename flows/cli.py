@@ -80,5 +80,5 @@ def _show_results(card: "Scorecard", config: "Config", folder: Path) -> None:
         ("Recommend", f"recsys recommend --model models:/{config.model_name}@champion --user ID"),
         ("Versions", "recsys models"),
     ]
-    print_leaderboard(card, Console(), next_steps=steps)
+    print_leaderboard(card, Console(width=None if sys.stdout.isatty() else 110), next_steps=steps)
     logging.getLogger("recsys").info("done in %.0f s", clock.Clock().timings()["total"])

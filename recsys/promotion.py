@@ -165,9 +165,7 @@ def _drop(name: str, value: float | None, champion: float | None, limit: float) 
     if value is None or champion is None:
         return GuardResult(name, value, champion, limit, True, "has no test users to be measured on")
     if champion == 0:
-        return GuardResult(
-            name, value, champion, limit, value >= 0, f"{value:.4f} against 0.0000, nothing to lose"
-        )
+        return GuardResult(name, value, champion, limit, value >= 0, f"{value:.4f} against 0.0000, nothing to lose")
     change = value / champion - 1
     reason = f"{value:.4f} against {champion:.4f}, {change:+.1%}, may drop by {limit:.1%}"
     # A drop exactly at the limit holds, whatever the division rounds to.

@@ -29,10 +29,7 @@ def _columns() -> list[Rule]:
         TIME: "null or unreadable: numbers are read in data.timestamp_unit, text as ISO 8601",
     }
     return [
-        *(
-            _rule("expect_column_to_exist", f"{name} exists", mapping.format(name), column=name)
-            for name in REQUIRED
-        ),
+        *(_rule("expect_column_to_exist", f"{name} exists", mapping.format(name), column=name) for name in REQUIRED),
         *(
             _rule("expect_column_values_to_not_be_null", f"{name} is not null", null[name], column=name)
             for name in REQUIRED
@@ -99,12 +96,8 @@ def _size() -> list[Rule]:
             advice.format("min_events"),
             min_value="{min_events}",
         ),
-        _rule(
-            distinct, "there are enough users", advice.format("min_users"), column=USER, min_value="{min_users}"
-        ),
-        _rule(
-            distinct, "there are enough items", advice.format("min_items"), column=ITEM, min_value="{min_items}"
-        ),
+        _rule(distinct, "there are enough users", advice.format("min_users"), column=USER, min_value="{min_users}"),
+        _rule(distinct, "there are enough items", advice.format("min_items"), column=ITEM, min_value="{min_items}"),
         _rule(
             "expect_repeated_rows_fraction_to_be_at_most",
             "repeated rows are few",

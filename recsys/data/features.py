@@ -76,9 +76,7 @@ def _numeric(values: pd.Series) -> tuple[Any, Any, list[str]]:
     if len(distinct) < 2:
         raise _SkippedError("has the same value everywhere")
     few = len(distinct) <= BUCKETS
-    edges = (
-        distinct if few else np.unique(np.quantile(numbers, np.linspace(0, 1, BUCKETS + 1)[:-1], method="lower"))
-    )
+    edges = distinct if few else np.unique(np.quantile(numbers, np.linspace(0, 1, BUCKETS + 1)[:-1], method="lower"))
     ends = [*edges[1:], np.inf]
     labels = [f"{low:g}" if few else f"[{low:g}, {high:g})" for low, high in zip(edges, ends, strict=True)]
     return row, np.searchsorted(edges, numbers, side="right") - 1, labels

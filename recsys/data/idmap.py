@@ -68,9 +68,7 @@ class IdMap:
 
 
 def _normal(raw: Iterable[Any]) -> np.ndarray[Any, Any]:
-    series = (
-        raw if isinstance(raw, pd.Series) else pd.Series(list(raw) if not isinstance(raw, np.ndarray) else raw)
-    )
+    series = raw if isinstance(raw, pd.Series) else pd.Series(list(raw) if not isinstance(raw, np.ndarray) else raw)
     if series.empty:
         return np.empty(0, dtype=object)
     if pd.api.types.is_integer_dtype(series.dtype):

@@ -127,19 +127,14 @@ class Interactions:
 
     def where(self, keep: Any) -> "Interactions":
         """Only the events where keep [N] is true; the users stay."""
-        return replace(
-            self, user=self.user[keep], item=self.item[keep], time=self.time[keep], weight=self.weight[keep]
-        )
+        return replace(self, user=self.user[keep], item=self.item[keep], time=self.time[keep], weight=self.weight[keep])
 
     def union(self, other: "Interactions") -> "Interactions":
         """Events of both, over the same users and items."""
         if (self.n_users, self.n_items) != (other.n_users, other.n_items):
-            raise ValueError(
-                f"shapes differ: {self.n_users} × {self.n_items} and {other.n_users} × {other.n_items}"
-            )
+            raise ValueError(f"shapes differ: {self.n_users} × {self.n_items} and {other.n_users} × {other.n_items}")
         pairs = [
-            np.concatenate((getattr(self, name), getattr(other, name)))
-            for name in ("user", "item", "time", "weight")
+            np.concatenate((getattr(self, name), getattr(other, name))) for name in ("user", "item", "time", "weight")
         ]
         features = self.features
         return Interactions.build(*pairs, n_users=self.n_users, n_items=self.n_items, features=features)

@@ -174,9 +174,7 @@ def _canonical(
     return Tables(events.sort_values(TIME, kind="stable", ignore_index=True), users, items)
 
 
-def _frame(
-    content: bytes, delimiter: str, names: list[str], *, encoding: str = "utf-8", skip: int = 0
-) -> pd.DataFrame:
+def _frame(content: bytes, delimiter: str, names: list[str], *, encoding: str = "utf-8", skip: int = 0) -> pd.DataFrame:
     return pd.read_csv(
         io.BytesIO(content),
         sep=delimiter,

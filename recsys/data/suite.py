@@ -38,9 +38,7 @@ def read(path: str | Path) -> list[Rule]:
     named = [_checked(rule, f"{path}, expectation {number}") for number, rule in enumerate(rules, start=1)]
     names = [rule["description"] for rule in named]
     if repeated := {name for name in names if names.count(name) > 1}:
-        raise InputError(
-            f"{path}: rules need descriptions of their own; used twice: {', '.join(sorted(repeated))}"
-        )
+        raise InputError(f"{path}: rules need descriptions of their own; used twice: {', '.join(sorted(repeated))}")
     return named
 
 

@@ -60,9 +60,7 @@ def parse_sizes(given: Mapping[str, str]) -> Sizes:
         findings = [f"{one['loc'][0]}: {one['msg']} (seen: {one['input']!r})" for one in error.errors()]
         raise InputError("synthetic: " + "; ".join(findings)) from error
     if sizes.items < 2 * sizes.communities:
-        raise InputError(
-            f"synthetic: {sizes.items} items are too few for {sizes.communities} communities of 2 or more"
-        )
+        raise InputError(f"synthetic: {sizes.items} items are too few for {sizes.communities} communities of 2 or more")
     return sizes
 
 
@@ -145,9 +143,7 @@ def _attributes(
     """Users and items whose attributes tell the community, nine times out of ten."""
 
     def told(community: IntArray) -> IntArray:
-        return np.where(
-            rng.random(len(community)) < 0.9, community, rng.integers(0, sizes.communities, len(community))
-        )
+        return np.where(rng.random(len(community)) < 0.9, community, rng.integers(0, sizes.communities, len(community)))
 
     users = {
         USER: np.arange(sizes.users),

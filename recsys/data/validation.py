@@ -124,8 +124,7 @@ def _judge(
     rest = checkpoint.run(view.drop(reasons.index), events, "after quarantine")
     still = sum(result.blocks for result in rest)
     merged = [
-        first if first.rule in bad_rows and not then.blocks else then
-        for first, then in zip(results, rest, strict=True)
+        first if first.rule in bad_rows and not then.blocks else then for first, then in zip(results, rest, strict=True)
     ]
     problem = f"{still} of {len(rest)} rules fail even with {len(reasons):,} bad rows set aside" if still else None
     return merged, reasons, problem
@@ -152,9 +151,7 @@ class _Checkpoint:
         label = re.sub(r"[^\w.-]+", "-", name)
         asset = context.data_sources.add_pandas("events").add_dataframe_asset(label)
         self._batch = asset.add_batch_definition_whole_dataframe("all")
-        expectations = context.suites.add(
-            gx.ExpectationSuite(name=label, expectations=[*self._expectations.values()])
-        )
+        expectations = context.suites.add(gx.ExpectationSuite(name=label, expectations=[*self._expectations.values()]))
         definition = gx.ValidationDefinition(name=label, data=self._batch, suite=expectations)
         self._checkpoint = context.checkpoints.add(
             gx.Checkpoint(
@@ -218,9 +215,7 @@ def _expectation(rule: Rule) -> Any:
             "https://greatexpectations.io/expectations, ours in recsys/data/expectations.py"
         ) from error
     try:
-        return kind(
-            **rule["kwargs"], severity=rule["severity"], description=rule["description"], meta=rule["meta"]
-        )
+        return kind(**rule["kwargs"], severity=rule["severity"], description=rule["description"], meta=rule["meta"])
     except pydantic.ValidationError as error:
         wrong = "; ".join(f"{finding['loc'][0]}: {finding['msg']}" for finding in error.errors())
         raise InputError(f"{where}: {rule['type']} does not take these arguments: {wrong}") from error

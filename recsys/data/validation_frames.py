@@ -64,9 +64,7 @@ def id_maps(
     for key, table, column in (("users", users, USER), ("items", items, ITEM)):
         if table is not None:
             if column not in table:
-                raise InputError(
-                    f"the {key[:-1]} table has no column {column!r}; it has {', '.join(table.columns)}"
-                )
+                raise InputError(f"the {key[:-1]} table has no column {column!r}; it has {', '.join(table.columns)}")
             tables[key] = _id_map(table[column])
     for key, known in (("known_users", known_users), ("known_items", known_items)):
         if known is not None:
@@ -77,9 +75,7 @@ def id_maps(
 def typed(rows: pd.DataFrame) -> pd.DataFrame:
     """Rows with the types their columns would have had, had the bad rows never been in the file."""
     rows = rows.infer_objects()
-    columns: dict[str, pd.Series] = {
-        name: rows[name].astype(np.int64) for name in (USER, ITEM) if _whole(rows[name])
-    }
+    columns: dict[str, pd.Series] = {name: rows[name].astype(np.int64) for name in (USER, ITEM) if _whole(rows[name])}
     if RATING in rows and not pd.api.types.is_numeric_dtype(rows[RATING].dtype):
         rating = numbers(rows[RATING])
         if rating.isna().equals(rows[RATING].isna()):

@@ -15,6 +15,9 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import BoolArray, FloatArray, IntArray, RowArray
 from recsys.hybrid.members import Members, standard_scores
 
+FLOOR = "popularity"
+"""The member that is always there, and answers whoever has no history."""
+
 BLOCK_BYTES = 512 * 2**20
 
 
@@ -39,6 +42,8 @@ class Pool:
     """[U] events in the history."""
     n_relevant: IntArray
     """[U]"""
+    floor: FloatArray
+    """[C] standardised scores of popularity, which answers whoever has no history, whatever the hybrid."""
     size: int
 
     @property
@@ -65,6 +70,7 @@ class Pool:
             self.shown[keep],
             self.length[users],
             self.n_relevant[users],
+            self.floor[keep],
             self.size,
         )
 
@@ -74,8 +80,12 @@ class Pool:
         names = tuple(self.members[position] for position in keep)
         z, rank = self.z[:, keep], self.rank[:, keep]
         shown = self.shown & (rank < self.size).any(1)
-        columns = (self.relevant, shown, self.length, self.n_relevant, self.size)
+        columns = (self.relevant, shown, self.length, self.n_relevant, self.floor, self.size)
         return Pool(names, self.user, self.item, z, rank, *columns)
+
+    def served(self, scores: FloatArray) -> FloatArray:
+        """[C] scores as they would be served: those of popularity for users without history."""
+        return np.where(self.length[self.user] == 0, self.floor, scores)
 
     def ndcg(self, scores: FloatArray, k: int = 10) -> FloatArray:
         """[U] ndcg@k of ranking the shown candidates by scores [C]."""
@@ -106,7 +116,8 @@ def build_pool(
             progress(int(rows[-1]) + 1, len(holdout))
     user, item, z, rank, relevant, shown = (np.concatenate(column) for column in zip(*parts, strict=True))
     lengths = (holdout.history.lengths, holdout.truth.lengths)
-    return Pool(tuple(members), user, item, z, rank, relevant, shown, *lengths, size)
+    floor = z[:, list(members).index(FLOOR)]
+    return Pool(tuple(members), user, item, z, rank, relevant, shown, *lengths, floor, size)
 
 
 def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.ndarray[Any, Any], ...]:

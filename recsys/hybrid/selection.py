@@ -1,6 +1,6 @@
 """Fit every hybrid on validation users, choose one by cross-validation over them, ablate its members."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -30,19 +30,40 @@ def select(
 ) -> Selection:
     """Fit and compare all configured hybrids on a pool of validation users."""
     fold = np.random.default_rng(seed).permutation(np.arange(pool.n_users) % config.folds)
-    values: dict[str, float] = {}
+    values: dict[str, FloatArray] = {}
     for name in config.methods:
-        values[name] = float(_cross_validate(name, members, pool, fold).mean())
-        log(f"{name}: cross-validated ndcg@10 {values[name]:.4f}")
-    chosen = max(values, key=lambda name: values[name])
+        values[name] = _cross_validate(name, members, pool, fold)
+        log(f"{name}: cross-validated ndcg@10 {values[name].mean():.4f}")
+    chosen = _one_standard_error(values)
     ablation = {}
     for member in members if len(members) > 1 else ():
         rest = {name: model for name, model in members.items() if name != member}
-        without = float(_cross_validate(chosen, rest, pool.without(member), fold).mean())
-        ablation[member] = without - values[chosen]
+        without = _cross_validate(chosen, rest, pool.without(member), fold)
+        ablation[member] = float(without.mean() - values[chosen].mean())
         log(f"{chosen} without {member}: {ablation[member]:+.4f}")
-    hybrids: dict[str, Hybrid] = {name: TABLE[name](members).fit_pool(pool) for name in config.methods}
-    return Selection(hybrids, chosen, values, ablation)
+    hybrids: dict[str, Hybrid] = {name: _fit(name, members, pool) for name in config.methods}
+    means = {name: float(value.mean()) for name, value in values.items()}
+    return Selection(hybrids, chosen, means, ablation)
+
+
+def _fit(name: str, members: Members, pool: Pool) -> Hybrid:
+    """Learn from users with a history: the others are answered by popularity anyway."""
+    known = pool.length > 0
+    return TABLE[name](members).fit_pool(pool.select(known) if known.any() else pool)
+
+
+def _one_standard_error(values: Mapping[str, FloatArray]) -> str:
+    """The first method, in the order configured, that is within one standard error of the best (paired by user).
+
+    Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees", 1984, section 3.4.3: among what cannot be
+    told apart, the simpler; `hybrid.methods` goes from simple to complex.
+    """
+    best = max(values, key=lambda name: float(values[name].mean()))
+    for name, value in values.items():
+        lost = values[best] - value
+        if lost.mean() <= lost.std() / np.sqrt(len(lost)):
+            return name
+    return best
 
 
 def _cross_validate(name: str, members: Members, pool: Pool, fold: FloatArray) -> FloatArray:
@@ -50,7 +71,7 @@ def _cross_validate(name: str, members: Members, pool: Pool, fold: FloatArray) -
     value = np.zeros(pool.n_users, np.float32)
     for held_out in np.unique(fold):
         test = fold == held_out
-        hybrid = TABLE[name](members).fit_pool(pool.select(~test))
+        hybrid = _fit(name, members, pool.select(~test))
         part = pool.select(test)
-        value[test] = part.ndcg(hybrid.pool_scores(part))
+        value[test] = part.ndcg(part.served(hybrid.pool_scores(part)))
     return value

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from recsys.config import Config
 from recsys.data.prepared import Prepared
+from recsys.hybrid.pool import FLOOR
 from recsys.report.environment import environment
 from recsys.report.scorecard import (
     DataOf,
@@ -17,7 +18,7 @@ from recsys.report.scorecard import (
     TimingsRecord,
 )
 from recsys.stages.candidates import Fitted, device_of
-from recsys.stages.evaluate import FLOOR, Tested
+from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
 from recsys.stages.promote import Promotion
 

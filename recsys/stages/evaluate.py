@@ -12,6 +12,7 @@ from recsys.data.atomic import new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.members import Remembered
+from recsys.hybrid.pool import FLOOR
 from recsys.metrics.evaluation import Evaluation, evaluate_all
 from recsys.metrics.intervals import bootstrap_mean
 from recsys.metrics.segments import segments, user_segments
@@ -24,7 +25,6 @@ from recsys.stages.workspace import code_digest, work
 log = logging.getLogger("recsys.evaluate")
 
 RESULT, PER_USER = "result.json", "per_user.npz"
-FLOOR = "popularity"
 
 
 class Tested(Section):
@@ -68,16 +68,15 @@ def evaluate_models(
         return Tested.model_validate_json((folder / RESULT).read_bytes()), True
     split = prepared.split
     members = {name: Remembered(model) for name, model in members_for_test(config, fitted).items()}
-    hybrids = {
-        name: WithFallback.of(restored(name, outcome, members), members[FLOOR]) for name in outcome.cross_validated
-    }
+    hybrids = {name: restored(name, outcome, members) for name in outcome.cross_validated}
+    served = {name: WithFallback.of(model, members[FLOOR]) for name, model in {**members, **hybrids}.items()}
     known = split.for_test.interactions
 
     def progress(done: int, total: int) -> None:
-        log.info("test: %s of %s users judged by %d models", f"{done:,}", f"{total:,}", len(members) + len(hybrids))
+        log.info("test: %s of %s users judged by %d models", f"{done:,}", f"{total:,}", len(served))
 
     evaluations = evaluate_all(
-        {**members, **hybrids}, split.test, known,
+        served, split.test, known,
         item_features=split.data.item_features, seed=config.seed, progress=progress,
     )  # fmt: skip
     tested = Tested(

@@ -11,8 +11,9 @@ from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid.base import Hybrid
+from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.members import Members
-from recsys.hybrid.pool import build_pool
+from recsys.hybrid.pool import FLOOR, build_pool
 from recsys.hybrid.selection import select
 from recsys.hybrid.table import TABLE
 from recsys.metrics.evaluation import evaluate_all
@@ -57,7 +58,8 @@ def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]
         return Chosen.model_validate_json((folder / RESULT).read_bytes()), True
     split = prepared.split
     members = {name: on_train(one, config, prepared) for name, one in fitted.items()}
-    evaluations = evaluate_all(members, split.validation, split.train, seed=config.seed)
+    served = {name: WithFallback.of(member, members[FLOOR]) for name, member in members.items()}
+    evaluations = evaluate_all(served, split.validation, split.train, seed=config.seed)
     users = np.flatnonzero(split.validation.truth.lengths)
     if len(users) > config.hybrid.max_users:
         draw = np.random.default_rng(config.seed).choice(users, config.hybrid.max_users, replace=False)
@@ -97,5 +99,5 @@ def _idle(weights: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
     return tuple(
         f"{member} earned no weight in any hybrid: leave it out of models.candidates to save its time"
         for member in idle
-        if member != "popularity"
+        if member != FLOOR
     )

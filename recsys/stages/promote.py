@@ -13,6 +13,7 @@ from recsys.data.dataset import Holdout
 from recsys.data.prepared import Prepared
 from recsys.hybrid import persistence
 from recsys.hybrid.fallback import WithFallback
+from recsys.hybrid.pool import FLOOR
 from recsys.metrics.evaluation import evaluate
 from recsys.metrics.segments import segments
 from recsys.models.base import Recommender
@@ -21,7 +22,7 @@ from recsys.registry import Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
 from recsys.serving.judge import comparable
 from recsys.stages.candidates import Fitted
-from recsys.stages.evaluate import FLOOR, Tested, members_for_test, strata
+from recsys.stages.evaluate import Tested, members_for_test, strata
 from recsys.stages.hybrids import Chosen, restored
 from recsys.stages.workspace import work
 

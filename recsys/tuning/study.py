@@ -23,6 +23,8 @@ from recsys.config import Section, TuningSection
 from recsys.data.atomic import new_folder
 from recsys.data.dataset import Dataset, Holdout
 from recsys.hybrid import persistence
+from recsys.hybrid.fallback import WithFallback
+from recsys.metrics.evaluation import score_metric
 from recsys.models.base import Choice, Range, Recommender
 from recsys.models.table import TABLE, create
 from recsys.tuning.trial import TrialRecord, run_trial
@@ -84,7 +86,7 @@ def tune(
         if values.allows(getattr(first, key))  # a value set outside the range is meant to stay
     }
     study = _study(name, folder, {key: getattr(first, key) for key in space})
-    judged = _sample(holdout, config)
+    judge = _judge(data, _sample(holdout, config), config.metric)
     before = reused = len(_done(study))
     if before:
         log.info("%s: %d of %d trials are done already", name, min(before, config.trials), config.trials)
@@ -99,7 +101,7 @@ def tune(
         report = partial(_report, trial)
         left = seconds - _spent(study)
         try:
-            record = run_trial(model, data, judged, config.metric, trial.number, left, report)
+            record = run_trial(model, data, judge, trial.number, left, report)
         except (RuntimeError, FloatingPointError) as error:
             failures += 1
             study.tell(trial, state=TrialState.FAIL)
@@ -183,6 +185,12 @@ def _records(study: optuna.Study) -> list[TrialRecord]:
 
 def _spent(study: optuna.Study) -> float:
     return sum(record.seconds for record in _records(study))
+
+
+def _judge(data: Dataset, holdout: Holdout, metric: str) -> Callable[[Recommender], float]:
+    """Judges a model as it would serve: popularity answers whoever has no history."""
+    fallback = create("popularity").fit(data)
+    return lambda model: score_metric(WithFallback.of(model, fallback), holdout, metric)
 
 
 def _sample(holdout: Holdout, config: TuningSection) -> Holdout:

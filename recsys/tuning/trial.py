@@ -9,14 +9,16 @@ import numpy as np
 from pydantic import Field
 
 from recsys.config import Section
-from recsys.data.dataset import Dataset, Holdout
-from recsys.metrics.evaluation import score_metric
+from recsys.data.dataset import Dataset
 from recsys.models.base import Candidate, Recommender, State
 
 PATIENCE = 3
 """Validations without a new best after which a training stops."""
 VALIDATIONS = 20
 """Validations in a training of all its epochs."""
+
+Judge = Callable[[Recommender], float]
+"""What a fitted model is worth; larger is better."""
 
 Report = Callable[[float, int], bool]
 """Told the validation metric after an epoch; true: the trial is not worth going on with."""
@@ -38,9 +40,9 @@ class TrialRecord(Section):
 
 
 def run_trial(
-    model: Candidate, data: Dataset, holdout: Holdout, metric: str, number: int, seconds: float, report: Report
+    model: Candidate, data: Dataset, judge: Judge, number: int, seconds: float, report: Report
 ) -> TrialRecord:
-    """Fit a model on data and judge it on a holdout; the model is left as it was best.
+    """Fit a model on data and judge it; the model is left as it was best.
 
     Raises:
         RuntimeError: the fit failed, for instance in a factorisation.
@@ -49,7 +51,7 @@ def run_trial(
     curve: list[tuple[int, float]] = []
     pruned = False
     if "epochs" in model.Config.model_fields:
-        watch = _Watch(holdout, metric, model.config.epochs, begun + seconds, report)
+        watch = _Watch(judge, model.config.epochs, begun + seconds, report)
         model.fit(data, watch)  # type: ignore[call-arg]  # a model with epochs is EpochTrained
         value, epoch, state = watch.best
         model.load(state)
@@ -57,9 +59,9 @@ def run_trial(
         curve, pruned = watch.curve, watch.pruned
     else:
         model.fit(data)
-        value = score_metric(model, holdout, metric)
+        value = judge(model)
     if not pruned:
-        value = _search_scoring(model, holdout, metric, value)
+        value = _search_scoring(model, judge, value)
     return TrialRecord(
         number=number,
         state="pruned" if pruned else "complete",
@@ -74,8 +76,8 @@ def run_trial(
 class _Watch:
     """Validates a model while it is trained, keeps its best state, says when to stop."""
 
-    def __init__(self, holdout: Holdout, metric: str, epochs: int, deadline: float, report: Report) -> None:
-        self.holdout, self.metric, self.deadline, self.report = holdout, metric, deadline, report
+    def __init__(self, judge: Judge, epochs: int, deadline: float, report: Report) -> None:
+        self.judge, self.deadline, self.report = judge, deadline, report
         self.epochs, self.every = epochs, max(1, epochs // VALIDATIONS)
         self.curve: list[tuple[int, float]] = []
         self.best: tuple[float, int, State] = (-np.inf, 0, {})
@@ -85,7 +87,7 @@ class _Watch:
         late = time.monotonic() > self.deadline
         if epoch % self.every and epoch != self.epochs and not late:
             return False
-        value = score_metric(model, self.holdout, self.metric)
+        value = self.judge(model)
         self.curve.append((epoch, value))
         self.pruned = self.report(value, epoch)
         if value > self.best[0]:
@@ -93,7 +95,7 @@ class _Watch:
         return late or self.pruned or epoch - self.best[1] >= PATIENCE * self.every
 
 
-def _search_scoring(model: Candidate, holdout: Holdout, metric: str, value: float) -> float:
+def _search_scoring(model: Candidate, judge: Judge, value: float) -> float:
     """Climb along the values of each scoring parameter; the model keeps the best, whose worth is returned."""
     for key, values in model.SCORING.items():
         best, tried = model.config, {getattr(model.config, key)}
@@ -104,7 +106,7 @@ def _search_scoring(model: Candidate, holdout: Holdout, metric: str, value: floa
                     continue
                 tried.add(values[i])
                 model.config = best.model_copy(update={key: values[i]})
-                worth = score_metric(model, holdout, metric)
+                worth = judge(model)
                 if worth <= value:
                     break
                 best, value = model.config, worth
