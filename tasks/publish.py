@@ -6,7 +6,7 @@ from prefect import task
 from prefect.artifacts import create_markdown_artifact
 from prefect.cache_policies import NO_CACHE
 
-from recsys.report.markdown import leaderboard_markdown, verdict_markdown, weights_markdown
+from recsys.report.markdown import leaderboard_markdown, report_markdown, verdict_markdown, weights_markdown
 from recsys.report.scorecard import Scorecard
 from recsys.report.write import write_report
 from recsys.tracking import Run
@@ -27,6 +27,9 @@ def publish(card: Scorecard, histories: dict[str, list[float]], folder: Path, ru
     note("promotion", verdict_markdown(card))
     for path in files:
         run.artifact(path, "report")
-    run.log(metrics={f"seconds.{stage}": value for stage, value in card.timings.model_dump(by_alias=True).items()})
+    run.log(
+        metrics={f"seconds/{stage}": value for stage, value in card.timings.model_dump(by_alias=True).items()},
+        tags={"mlflow.note.content": report_markdown(card)},  # MLflow shows it as the run's description
+    )
     run.finish()
     return files

@@ -1,4 +1,7 @@
-"""What MLflow keeps: a run a pipeline, under it a run a candidate and hybrid, under those a run a trial."""
+"""What MLflow keeps: a run a pipeline, under it a run a candidate and hybrid, under those a run a trial.
+
+Metrics are named `test/ndcg@10`: MLflow groups charts by what stands before the slash.
+"""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -16,6 +19,9 @@ from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
 from recsys.tuning.trial import TrialRecord
 
+SETTINGS = {"split", "models", "tuning", "hybrid", "promotion"}
+"""Sections of the configuration that become parameters of a run."""
+
 
 @task(cache_policy=NO_CACHE)
 def begin(config: Config, prepared: Path) -> Run:
@@ -23,10 +29,11 @@ def begin(config: Config, prepared: Path) -> Run:
     tracking.open_store(config.store)
     facts = prepared_set(prepared).summary
     key = digest(facts["digest"], config)
-    run = tracking.start(config.name, f"{config.name} {key[:6]}", {"role": "pipeline"}, resume_key=key)
-    settings = config.model_dump(mode="json", include={"seed", "split", "tuning", "hybrid", "promotion"})
+    tags = {"role": "pipeline", "seed": config.seed}
+    run = tracking.start(config.name, f"{config.name} {key[:6]}", tags, resume_key=key)
+    settings = config.model_dump(mode="json", include=SETTINGS)
     run.log(
-        params={f"{part}": value for part, value in settings.items()},
+        params={f"{part}.{name}": value for part, values in settings.items() for name, value in values.items()},
         metrics={key: facts[key] for key in ("users", "items", "interactions")},
     )
     run.dataset(facts["name"], facts["digest"], prepared)
@@ -43,10 +50,10 @@ def log_trial(name: str, record: TrialRecord, config: Config, parent: Run) -> No
     """A finished trial: parameters, metric by epoch, time and memory."""
     tags = {"role": "trial", "model": name, "state": record.state}
     run = tracking.start(config.name, f"{name} trial {record.number}", tags, parent=parent)
-    metric = f"validation.{config.tuning.metric}"
+    metric = f"validation/{config.tuning.metric}"
     costs = {"seconds": record.seconds, "memory_mib": record.memory_mib}
     curve = [value for _, value in record.curve] or [record.value]
-    run.log(params=record.params, metrics={f"best.{metric}": record.value, **costs}, history={metric: curve})
+    run.log(params=record.params, metrics={f"{metric}.best": record.value, **costs}, history={metric: curve})
     run.finish()
 
 
@@ -63,12 +70,12 @@ def log_hybrids(fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, c
         validation = outcome.validation.get(name) or {"ndcg@10": outcome.cross_validated[name]}
         low, high = tested.intervals[name]["ndcg@10"]
         run.log(
-            params={} if name in fitted else outcome.weights[name],
+            params={} if name in fitted else {f"weight.{key}": value for key, value in outcome.weights[name].items()},
             metrics={
-                **{f"validation.{metric}": value for metric, value in validation.items()},
-                **{f"test.{metric}": value for metric, value in metrics.items()},
-                "test.ndcg@10.low": low,
-                "test.ndcg@10.high": high,
+                **{f"validation/{metric}": value for metric, value in validation.items()},
+                **{f"test/{metric}": value for metric, value in metrics.items()},
+                "test/ndcg@10.low": low,
+                "test/ndcg@10.high": high,
             },
             tags={"kind": "candidate" if name in fitted else "hybrid", "chosen": name == outcome.chosen},
         )
@@ -78,7 +85,7 @@ def log_hybrids(fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, c
 def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Run) -> None:
     """The verdict, and the figures of the chosen hybrid on the pipeline's own run."""
     run.log(
-        metrics={f"test.{metric}": value for metric, value in tested.metrics[outcome.chosen].items()},
+        metrics={f"test/{metric}": value for metric, value in tested.metrics[outcome.chosen].items()},
         tags={
             "promoted": promotion.promoted,
             "chosen": outcome.chosen,
