@@ -133,16 +133,21 @@ def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.
     return (rows + offset, items, *columns)
 
 
+def best_unseen(scores: FloatArray, history: Interactions, size: int) -> IntArray:
+    """[B, min(size, n)] each user's best unseen items, best first."""
+    unseen = scores.copy()
+    unseen[history.user, history.item] = -np.inf
+    user, top = np.arange(len(scores))[:, None], min(size, scores.shape[1])
+    best = np.argpartition(-unseen, top - 1, axis=1)[:, :top]
+    return np.take_along_axis(best, np.argsort(-unseen[user, best], axis=1, kind="stable"), 1)
+
+
 def member_ranks(z: FloatArray, history: Interactions, size: int) -> RowArray:
     """[M, B, n] int32: place of each item among a member's best `size` unseen ones, 0 = best; `size` for the rest."""
-    _, B, n = z.shape
     ranks = np.full(z.shape, size, dtype=np.int32)
-    user, top = np.arange(B)[:, None], min(size, n)
+    user = np.arange(z.shape[1])[:, None]
     for scores, rank in zip(z, ranks, strict=True):
-        unseen = scores.copy()
-        unseen[history.user, history.item] = -np.inf
-        best = np.argpartition(-unseen, top - 1, axis=1)[:, :top]
-        best = np.take_along_axis(best, np.argsort(-unseen[user, best], axis=1, kind="stable"), 1)
-        rank[user, best] = np.arange(top)
+        best = best_unseen(scores, history, size)
+        rank[user, best] = np.arange(best.shape[1])
         rank[history.user, history.item] = size
     return ranks
