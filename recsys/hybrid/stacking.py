@@ -8,13 +8,10 @@ The fitted trees are stored with skops, which refuses to load anything but the t
 """
 
 from collections.abc import Mapping
-from contextlib import AbstractContextManager
-from functools import cache
 from typing import Any, ClassVar, Self
 
 import numpy as np
 from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import ThreadpoolController
 
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
@@ -56,8 +53,7 @@ class Stacking(Combination):
         taken = pool.relevant[rows]
         if taken.any() and not taken.all():
             X = self._features(pool.z[rows], pool.rank[rows], pool.length[pool.user[rows]])
-            with _one_thread():
-                self.learner = learner.fit(X, taken)
+            self.learner = learner.fit(X, taken)
         return self
 
     def _features(self, z: FloatArray, rank: FloatArray, length: Any) -> FloatArray:
@@ -70,8 +66,7 @@ class Stacking(Combination):
         if self.learner is None or not len(z):
             blend: FloatArray = z @ self.w
             return blend
-        with _one_thread():
-            return np.asarray(self.learner.decision_function(self._features(z, rank, length)), dtype=np.float32)
+        return np.asarray(self.learner.decision_function(self._features(z, rank, length)), dtype=np.float32)
 
     def pool_scores(self, pool: Pool) -> FloatArray:
         """[C]"""
@@ -114,18 +109,3 @@ class Stacking(Combination):
         trees = state["trees"].tobytes()
         self.learner = skops.io.loads(trees, trusted=TRUSTED) if trees else None
         return self
-
-
-def _one_thread() -> AbstractContextManager[Any]:
-    """Run trees on one thread.
-
-    Their steps are short: a fit of 0.2 s was measured at 4 to 36 s with two threads beside another busy process, which
-    wait for each other in a spin, and at 0.6 s against 1.5 s on a larger pool.
-    """
-    limit: AbstractContextManager[Any] = _controller().limit(limits=1, user_api="openmp")
-    return limit
-
-
-@cache
-def _controller() -> ThreadpoolController:
-    return ThreadpoolController()

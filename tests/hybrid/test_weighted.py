@@ -5,7 +5,7 @@ import pytest
 
 from recsys.hybrid.likelihood import fit_weights
 from recsys.hybrid.pool import build_pool
-from recsys.hybrid.weighted import MIN_USERS, PSEUDO_USERS, Weighted, segment_of
+from recsys.hybrid.weighted import MIN_USERS, PSEUDO_USERS, Weighted, rho, segment_of
 
 
 def test_segments_of_history_length():
@@ -13,14 +13,26 @@ def test_segments_of_history_length():
     assert segment_of(np.array([0, 1, 4, 5, 19, 20, 99, 100, 5000])).tolist() == [0, 1, 1, 2, 2, 3, 3, 4, 4]
 
 
+def test_rho_falls_with_the_rank_and_ends_at_zero():
+    """Of the best three: log 4/1, log 4/2, log 4/3, and nothing for the rest."""
+    np.testing.assert_allclose(rho(np.array([0, 1, 2, 3]), size=3), np.log([4, 2, 4 / 3, 1]), rtol=1e-6)
+
+
 def test_the_blend_by_hand(planted):
-    """Users of 3 and of 8 events are blended by the rows of their segments."""
+    """Users of 3 events and of 8 are blended by the rows of their segments; b's best two are worth more."""
     p = planted(lambda u: (1, 1, 1), lengths=(3, 8), users=6)
     hybrid = Weighted(p.members)
-    hybrid.W[1], hybrid.W[2] = (1, 2, 0), (0, 0.5, 3)
+    hybrid.size = 2
+    hybrid.W[1], hybrid.W[2] = (1, 2, 0, 0, 0, 0), (0, 0.5, 3, 0, 7, 0)
     scores = hybrid.score(p.holdout.history)
     np.testing.assert_allclose(scores[0::2], (p.z[0] + 2 * p.z[1])[0::2], atol=1e-3)
-    np.testing.assert_allclose(scores[1::2], (0.5 * p.z[1] + 3 * p.z[2])[1::2], atol=1e-3)
+    expected = 0.5 * p.z[1] + 3 * p.z[2]
+    for user in (1, 3, 5):
+        unseen = np.setdiff1d(np.arange(30), p.holdout.history.select([user]).item)
+        first, second = unseen[np.argsort(-p.z[1, user, unseen])[:2]]
+        expected[user, first] += 7 * np.log(3 / 1)
+        expected[user, second] += 7 * np.log(3 / 2)
+    np.testing.assert_allclose(scores[1::2], expected[1::2], atol=1e-3)
 
 
 def test_each_segment_has_weights_of_its_own(planted):
@@ -28,15 +40,21 @@ def test_each_segment_has_weights_of_its_own(planted):
     p = planted(lambda u: (0, 2, 0) if u % 2 else (2, 0, 0), lengths=(3, 8), users=1200)
     pool = build_pool(p.members, p.holdout, size=30)
     hybrid = Weighted(p.members).fit_pool(pool)
-    short, long = hybrid.W[1], hybrid.W[2]
+    by_member = hybrid.W[:, :3] + hybrid.W[:, 3:]
     # 600 users against 100 pseudo-users, who pull towards the weights of all.
-    assert short[0] > 1.4
-    assert short[1] < 0.4
-    assert long[0] < 0.4
-    assert long[1] > 1.4
-    part = pool.select(segment_of(pool.length) == 1)
-    np.testing.assert_array_equal(short, fit_weights(part, part.z, prior=hybrid.overall, strength=PSEUDO_USERS))
+    assert by_member[1, 0] > 2 * by_member[1, 1]
+    assert by_member[2, 1] > 2 * by_member[2, 0]
     assert hybrid.weights() == pytest.approx({"a": 0.5, "b": 0.5, "popularity": 0}, abs=0.06)
+
+
+def test_a_segment_is_pulled_towards_the_weights_of_all(planted):
+    p = planted(lambda u: (0, 2, 0) if u % 2 else (2, 0, 0), lengths=(3, 8), users=200)
+    pool = build_pool(p.members, p.holdout, size=30)
+    hybrid = Weighted(p.members).fit_pool(pool)
+    part = pool.select(segment_of(pool.length) == 1)
+    features = np.concatenate((part.z, rho(part.rank, 30)), axis=1)
+    expected = fit_weights(part, features, prior=hybrid.overall, strength=PSEUDO_USERS)
+    np.testing.assert_array_equal(hybrid.W[1], expected)
 
 
 def test_a_segment_with_few_users_takes_the_weights_of_all(planted):
