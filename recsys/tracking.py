@@ -229,7 +229,9 @@ def _experiment(name: str) -> str:
         found = client().get_experiment_by_name(name)
         if found is None:
             place = (_State.folder / "artifacts").as_uri() if _State.folder and _State.is_local else None
-            return client().create_experiment(name, artifact_location=place)
+            # MLflow's pages then open on training runs, not on traces of language models.
+            kind = {"mlflow.experimentKind": "custom_model_development"}
+            return client().create_experiment(name, artifact_location=place, tags=kind)
     if found.lifecycle_stage == "deleted":
         raise InputError(
             f"the MLflow experiment {name!r} was deleted; bring it back with "

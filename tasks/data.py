@@ -26,7 +26,7 @@ def validate(config: Config, clock: Clock) -> ValidationReport:
     """Judge the log by its contract."""
     with clock.stage("validate"):
         report, reused = validation.validate(config)
-    note("validation", report.summary_markdown(), reused)
+    note("validation", report.summary_markdown(), f"{report.accepted:,} of {report.rows:,} events accepted", reused)
     return report
 
 
@@ -35,5 +35,5 @@ def preprocess(config: Config, clock: Clock) -> Path:
     """Prepare and split what was accepted."""
     with clock.stage("preprocess"):
         folder, reused = preprocessing.preprocess(config)
-    note("split", preprocessing.split_markdown(folder), reused)
+    note("split", preprocessing.split_markdown(folder), "train, validation and test; leakage check passed", reused)
     return folder

@@ -8,23 +8,24 @@ from prefect.cache_policies import NO_CACHE
 
 from recsys.report.markdown import leaderboard_markdown, report_markdown, verdict_markdown, weights_markdown
 from recsys.report.scorecard import Scorecard
+from recsys.report.wording import choice_line, dataset_line, headline
 from recsys.report.write import write_report
 from recsys.tracking import Run
 
 
-def note(stage: str, markdown: str, reused: bool = False) -> None:
-    """An artifact on the page of the current run."""
+def note(stage: str, markdown: str, gist: str, reused: bool = False) -> None:
+    """An artifact on the page of the current run; `gist` is its description in lists."""
     remark = "*Unchanged since an earlier run, re-used.*\n\n" if reused else ""
-    create_markdown_artifact(remark + markdown, key=stage)
+    create_markdown_artifact(remark + markdown, key=stage, description=gist)
 
 
 @task(cache_policy=NO_CACHE)
 def publish(card: Scorecard, histories: dict[str, list[float]], folder: Path, run: Run) -> list[Path]:
     """Write the report, and put the same on the run page and into MLflow."""
     files = write_report(card, folder, histories=histories)
-    note("leaderboard", leaderboard_markdown(card))
-    note("hybrid-weights", weights_markdown(card))
-    note("promotion", verdict_markdown(card))
+    note("leaderboard", leaderboard_markdown(card), dataset_line(card))
+    note("hybrid-weights", weights_markdown(card), f"{card.hybrid.chosen}, {choice_line(card.hybrid)}")
+    note("promotion", verdict_markdown(card), headline(card.promotion))
     for path in files:
         run.artifact(path, "report")
     run.log(
