@@ -140,7 +140,8 @@ class HybridSection(Section):
     """Which hybrids compete, and how the winner is chosen."""
 
     methods: tuple[HybridName, ...] = HYBRIDS
-    """Hybrids to fit; the best on cross-validated validation users is chosen."""
+    """Hybrids to fit, simplest first: the first within one standard error of the best on cross-validated validation
+    users is chosen."""
     folds: int = Field(default=4, ge=2)
     """Folds over validation users."""
     pool: int = Field(default=100, ge=10)

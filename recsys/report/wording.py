@@ -55,7 +55,8 @@ def choice_line(hybrid: HybridRecord) -> str:
     """How the hybrid was chosen, with the scores of its rivals."""
     rivals = sorted(hybrid.cv.items(), key=lambda entry: -entry[1])
     scores = ", ".join(f"{name} {score:.4f}" for name, score in rivals)
-    return f"chosen by {METRIC} on cross-validated validation users: {scores}"
+    rule = "the simplest within one standard error of the best"
+    return f"chosen by {METRIC} on cross-validated validation users, {rule}: {scores}"
 
 
 def dataset_line(card: Scorecard) -> str:
