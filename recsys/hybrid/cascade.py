@@ -14,7 +14,7 @@ from recsys.data.schema import BoolArray, FloatArray
 from recsys.hybrid.base import Combination, as_state, shares
 from recsys.hybrid.likelihood import fit_weights
 from recsys.hybrid.members import Members, chosen, standard_scores
-from recsys.hybrid.pool import Pool
+from recsys.hybrid.pool import Pool, best_unseen
 from recsys.models.base import State
 
 BELOW = np.float32(1e4)
@@ -48,13 +48,12 @@ class Cascade(Combination):
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the blend on the recaller's best N, the recaller below."""
         z = standard_scores(self.members, history)  # [M, B, n]
-        recall = z[self.recaller].copy()
-        unseen = recall.copy()
-        unseen[history.user, history.item] = -np.inf
-        size = min(self.size, history.n_items)
-        threshold = np.partition(unseen, -size, axis=1)[:, -size, None]
+        recall = z[self.recaller]
+        best, place = best_unseen(recall, history, self.size)
+        recalled = np.zeros(recall.shape, np.bool_)
+        recalled[np.arange(len(best))[:, None], best] = place < self.size
         blend = np.tensordot(self.w, z, axes=1)
-        scores: FloatArray = np.where(unseen >= threshold, blend, recall - BELOW)
+        scores: FloatArray = np.where(recalled, blend, recall - BELOW)
         return scores
 
     def compact(self) -> "Cascade":

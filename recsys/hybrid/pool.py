@@ -133,24 +133,29 @@ def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.
     return (rows + offset, items, *columns)
 
 
-def best_unseen(scores: FloatArray, history: Interactions, size: int) -> IntArray:
-    """[B, min(size, n)] each user's best unseen items by standardised scores, best first.
+def best_unseen(scores: FloatArray, history: Interactions, size: int) -> tuple[IntArray, RowArray]:
+    """Each user's best unseen items by standardised scores, best first, and the place of each, 0 = best.
 
-    Scores are compared to four decimals: what rounding alone tells apart would change places with the batch.
+    Scores are compared to four decimals: what rounding alone tells apart would change places with the batch. Items
+    that tie with the first one left out have no place of their own (a member that says nothing of most items would
+    otherwise give places by row number), nor have seen ones: their place is `size`. Both [B, min(size, n)].
     """
     unseen = scores.round(4)
     unseen[history.user, history.item] = -np.inf
     user, top = np.arange(len(scores))[:, None], min(size, scores.shape[1])
-    best = np.argpartition(-unseen, top - 1, axis=1)[:, :top]
-    return np.take_along_axis(best, np.argsort(-unseen[user, best], axis=1, kind="stable"), 1)
+    order = np.argpartition(-unseen, min(top, scores.shape[1] - 1), axis=1)
+    left_out = unseen[user, order[:, top : top + 1]] if top < scores.shape[1] else np.float32(-np.inf)
+    best = order[:, :top]
+    best = np.take_along_axis(best, np.argsort(-unseen[user, best], axis=1, kind="stable"), 1)
+    place = np.where(unseen[user, best] > left_out, np.arange(top), size)
+    return best, place.astype(np.int32)
 
 
 def member_ranks(z: FloatArray, history: Interactions, size: int) -> RowArray:
-    """[M, B, n] int32: place of each item among a member's best `size` unseen ones, 0 = best; `size` for the rest."""
+    """[M, B, n] int32: `best_unseen` places by member; `size` for all other items."""
     ranks = np.full(z.shape, size, dtype=np.int32)
     user = np.arange(z.shape[1])[:, None]
     for scores, rank in zip(z, ranks, strict=True):
-        best = best_unseen(scores, history, size)
-        rank[user, best] = np.arange(best.shape[1])
-        rank[history.user, history.item] = size
+        best, place = best_unseen(scores, history, size)
+        rank[user, best] = place
     return ranks

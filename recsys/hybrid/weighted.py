@@ -66,10 +66,10 @@ class Weighted(Combination):
         blend = np.zeros((history.n_users, history.n_items), np.float32)
         user = np.arange(history.n_users)[:, None]
         for m, z in enumerate(each_standard(self.members, history)):
-            best = best_unseen(z, history, self.size)
+            best, place = best_unseen(z, history, self.size)
             z *= w[:, m, None]
             blend += z
-            blend[user, best] += v[:, m, None] * rho(np.arange(best.shape[1]), self.size)
+            blend[user, best] += v[:, m, None] * rho(place, self.size)
         return blend
 
     def compact(self) -> "Weighted":

@@ -12,7 +12,7 @@ from recsys.config import Section
 from recsys.data.dataset import Dataset
 from recsys.models.base import Candidate, Recommender, State
 
-PATIENCE = 3
+PATIENCE = 4
 """Validations without a new best after which a training stops."""
 VALIDATIONS = 20
 """Validations in a training of all its epochs."""

@@ -111,4 +111,11 @@ def test_rounding_errors_do_not_change_places():
     z = rng.integers(0, 5, (20, 50)).astype(np.float32)  # few levels: ties everywhere
     noise = z + rng.uniform(-1e-6, 1e-6, z.shape).astype(np.float32)
     nothing = Interactions.of_histories([[]] * 20, 50)
-    np.testing.assert_array_equal(best_unseen(noise, nothing, 10), best_unseen(z, nothing, 10))
+    for noisy, clean in zip(best_unseen(noise, nothing, 10), best_unseen(z, nothing, 10), strict=True):
+        np.testing.assert_array_equal(noisy, clean)
+
+
+def test_who_ties_with_the_first_left_out_has_no_place():
+    z = np.array([[[2.0, 0.0, 1.0, 0.0, 0.0]]], np.float32)
+    assert member_ranks(z, Interactions.of_histories([[]], 5), 3).tolist() == [[[0, 3, 1, 3, 3]]]
+    assert member_ranks(z, Interactions.of_histories([[]], 5), 5).tolist() == [[[0, 2, 1, 3, 4]]]
