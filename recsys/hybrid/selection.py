@@ -12,6 +12,9 @@ from recsys.hybrid.members import Members
 from recsys.hybrid.pool import Pool
 from recsys.hybrid.table import TABLE
 
+STANDARD_ERRORS = 2.0
+"""By how many a more complex method must be better to be chosen."""
+
 
 @dataclass(frozen=True)
 class Selection:
@@ -34,7 +37,7 @@ def select(
     for name in config.methods:
         values[name] = _cross_validate(name, members, pool, fold)
         log(f"{name}: cross-validated ndcg@10 {values[name].mean():.4f}")
-    chosen = _one_standard_error(values)
+    chosen = _simplest_of_the_best(values)
     ablation = {}
     for member in members if len(members) > 1 else ():
         rest = {name: model for name, model in members.items() if name != member}
@@ -52,16 +55,17 @@ def _fit(name: str, members: Members, pool: Pool) -> Hybrid:
     return TABLE[name](members).fit_pool(pool.select(known) if known.any() else pool)
 
 
-def _one_standard_error(values: Mapping[str, FloatArray]) -> str:
-    """The first method, in the order configured, that is within one standard error of the best (paired by user).
+def _simplest_of_the_best(values: Mapping[str, FloatArray]) -> str:
+    """The first method, in the order configured, that the best one does not beat by `STANDARD_ERRORS` (paired by user).
 
-    Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees", 1984, section 3.4.3: among what cannot be
-    told apart, the simpler; `hybrid.methods` goes from simple to complex.
+    After Breiman, Friedman, Olshen & Stone, "Classification and Regression Trees", 1984, section 3.4.3: among what
+    chance may explain, the simpler, which carries over better to later users. `hybrid.methods` goes from simple to
+    complex.
     """
     best = max(values, key=lambda name: float(values[name].mean()))
     for name, value in values.items():
         lost = values[best] - value
-        if lost.mean() <= lost.std() / np.sqrt(len(lost)):
+        if lost.mean() <= STANDARD_ERRORS * lost.std() / np.sqrt(len(lost)):
             return name
     return best
 

@@ -4,10 +4,11 @@ Hu, Koren & Volinsky 2008, in the parametrisation of Rendle, Krichene, Zhang & K
 of iALS on Item Recommendation Benchmarks", RecSys 2022 (arXiv 2110.14037), eq. 1–4:
 
     L = Σ_(u,i)∈S w_ui (⟨p_u, q_i⟩ − 1)²  +  α₀ Σ_u Σ_i ⟨p_u, q_i⟩²
-        + λ Σ_u (|S_u| + α₀ |I|)^ν ‖p_u‖²  +  λ Σ_i (|S_i| + α₀ |U|)^ν ‖q_i‖²
+        + Σ_u λ_u ‖p_u‖²  +  Σ_i λ_i ‖q_i‖²,      λ_u = λ ((|S_u| + α₀ |I|) / mean)^ν,  λ_i alike
 
 `solve` is the whole model: a training half-step and the answer for an unseen history are the same call.
-*Differs from the paper:* each least-squares problem is solved in the eigenbasis of the Gramian α₀QᵀQ, where the
+*Differs from the paper:* λ is that of the average row, the mean above being over the rows with events, so that a good
+value carries over from one catalogue to another; each least-squares problem is solved in the eigenbasis of the Gramian α₀QᵀQ, where the
 dense part of its matrix is diagonal; a row with h < d events then costs a h×h system by the Woodbury identity
 instead of a d×d one, exactly. When scoring, weights decay with age (2^(−age / half_life)).
 *Cost:* a sweep is O(nnz·h·d) for short rows, O(nnz·d² + rows·d³/3) for long ones; 4d(U + I) bytes.
@@ -39,8 +40,8 @@ class ALSConfig(ModelConfig):
     """Sweeps over users and items."""
     alpha0: float = Field(default=0.03, gt=0)
     """α₀: weight of an unobserved pair; an observed one weighs its event weight."""
-    reg: float = Field(default=0.02, gt=0)
-    """λ."""
+    reg: float = Field(default=2.5, gt=0)
+    """λ, of a user or item of average frequency."""
     nu: float = Field(default=1.0, ge=0, le=1)
     """ν: how far regularisation follows frequency; 1 as found best in the paper."""
     half_life: float = Field(default=10.0, ge=0)
@@ -54,8 +55,8 @@ class ALS:
     Config: ClassVar[type[ModelConfig]] = ALSConfig
     SPACE: ClassVar[Space] = {
         "factors": Range(low=32, high=256, log=True, integer=True),
-        "alpha0": Range(low=0.001, high=1.0, log=True),
-        "reg": Range(low=0.0005, high=0.5, log=True),
+        "alpha0": Range(low=0.003, high=0.3, log=True),
+        "reg": Range(low=0.3, high=20.0, log=True),
     }
     SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {"half_life": HALF_LIVES}
 
@@ -63,6 +64,7 @@ class ALS:
         self.config = config or ALSConfig()
         self.seed, self.device = seed, device
         self.Q: Tensor = torch.zeros(0, 0)  # [n_items, d]
+        self.mean = 1.0  # of |S_u| + α₀ |I| over the users of the log
 
     @classmethod
     def memory_bytes(cls, config: ALSConfig, data: Dataset) -> int:
@@ -77,35 +79,44 @@ class ALS:
         generator = torch.Generator().manual_seed(self.seed)
         self.Q = (torch.randn(X.shape[1], c.factors, generator=generator) / c.factors).to(self.device)
         self.Q[torch.from_numpy(np.diff(Xt.indptr) == 0)] = 0  # an item without events has no vector
+        self.mean, mean_of_items = self._mean(X), self._mean(Xt)
         for epoch in range(1, c.epochs + 1):
-            P = self.solve(X, self.Q)
-            self.Q = self.solve(Xt, P)
+            P = self.solve(X, self.Q, self.mean)
+            self.Q = self.solve(Xt, P, mean_of_items)
             if on_epoch is not None and on_epoch(epoch, self):
                 break
         return self
 
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: fold the histories in (eq. 4), then ⟨p, q_i⟩."""
-        P = self.solve(history.matrix(history.recency(self.config.half_life)), self.Q)
+        P = self.solve(history.matrix(history.recency(self.config.half_life)), self.Q, self.mean)
         scores: FloatArray = (P @ self.Q.T).cpu().numpy()
         return scores
 
     def state(self) -> State:
-        """Item vectors: all that is needed to answer any history."""
-        return {"Q": self.Q.cpu().numpy()}
+        """Item vectors and the scale of regularisation: all that is needed to answer any history."""
+        return {"Q": self.Q.cpu().numpy(), "mean": np.array(self.mean)}
 
     def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """Take back the item vectors."""
-        self.Q = torch.from_numpy(state["Q"]).to(self.device)
+        self.Q, self.mean = torch.from_numpy(state["Q"]).to(self.device), float(state["mean"])
         return self
 
-    def solve(self, X: sparse.csr_matrix, Q: Tensor) -> Tensor:
-        """Least-squares vectors [rows, d] of the rows of X given the vectors Q [columns, d] of its columns."""
+    def _mean(self, X: sparse.csr_matrix) -> float:
+        """Mean of |S| + α₀ · columns over the rows of X with events."""
+        lengths = np.diff(X.indptr)
+        return float(lengths[lengths > 0].mean() + self.config.alpha0 * X.shape[1])
+
+    def solve(self, X: sparse.csr_matrix, Q: Tensor, mean: float) -> Tensor:
+        """Least-squares vectors [rows, d] of the rows of X given the vectors Q [columns, d] of its columns.
+
+        `mean` is what |S| + α₀ · columns is compared to for a row's regularisation.
+        """
         c, d = self.config, Q.shape[1]
         eigenvalues, V = torch.linalg.eigh(c.alpha0 * (Q.T @ Q))
         Z = torch.cat((Q @ V, Q.new_zeros(1, d)))  # the last row is the padding's
         lengths = np.diff(X.indptr)
-        reg = c.reg * (lengths + c.alpha0 * X.shape[1]) ** c.nu
+        reg = c.reg * ((lengths + c.alpha0 * X.shape[1]) / mean) ** c.nu
         out = Q.new_zeros(X.shape[0], d)
         for rows, columns, weights in _batches(X, lengths, d):
             diagonal = eigenvalues.clamp(min=0) + torch.from_numpy(reg[rows]).to(Q)[:, None]  # [b, d]

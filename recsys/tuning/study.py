@@ -156,7 +156,7 @@ def _study(name: str, folder: Path, first: dict[str, Any]) -> optuna.Study:
         storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
         direction="maximize",
         load_if_exists=True,
-        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=2),
+        pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=5),
     )
     for trial in study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):  # left by a kill
         study.tell(trial.number, state=TrialState.FAIL)

@@ -7,7 +7,7 @@ import torch
 from recsys.data.interactions import Interactions
 from recsys.models.als import ALS, ALSConfig, _batches, _normal_equations, _woodbury
 
-CONFIG = ALSConfig(factors=5, alpha0=0.3, reg=0.1, nu=0.7, half_life=0)
+CONFIG = ALSConfig(factors=5, alpha0=0.3, reg=0.3, nu=0.7, half_life=0)
 
 
 def test_woodbury_is_the_same_vector_as_the_normal_equations():
@@ -20,16 +20,16 @@ def test_woodbury_is_the_same_vector_as_the_normal_equations():
 
 
 def test_a_half_step_solves_the_dense_normal_equations(random_log):
-    """(Σ w q qᵀ + α₀ QᵀQ + λ (|S| + α₀ |I|)^ν) p = Σ w q, for short rows and for rows longer than d."""
+    """(Σ w q qᵀ + α₀ QᵀQ + λ ((|S| + α₀ |I|) / mean)^ν) p = Σ w q, for short rows and for rows longer than d."""
     X = random_log().matrix()
     Q = torch.randn(X.shape[1], CONFIG.factors, generator=torch.Generator().manual_seed(0))
-    P = ALS(CONFIG).solve(X, Q)
+    P = ALS(CONFIG).solve(X, Q, mean=3.0)
     q = Q.double().numpy()
     lengths = np.diff(X.indptr)
     assert (lengths < CONFIG.factors).any()
     assert (lengths > CONFIG.factors).any()
     for u, w in enumerate(X.toarray()):
-        reg = CONFIG.reg * (lengths[u] + CONFIG.alpha0 * X.shape[1]) ** CONFIG.nu
+        reg = CONFIG.reg * ((lengths[u] + CONFIG.alpha0 * X.shape[1]) / 3.0) ** CONFIG.nu
         A = (q.T * w) @ q + CONFIG.alpha0 * q.T @ q + reg * np.eye(CONFIG.factors)
         np.testing.assert_allclose(P[u].numpy(), np.linalg.solve(A, q.T @ w), atol=2e-5)
     assert (P[0] == 0).all()  # a user without events
@@ -39,9 +39,10 @@ def loss(config, X, P, Q):
     """L of the docstring."""
     X, predicted = X.toarray(), P @ Q.T
     counts = [(X > 0).sum(axis) for axis in (1, 0)]
+    means = [count[count > 0].mean() + config.alpha0 * size for count, size in zip(counts, X.shape[::-1], strict=True)]
     reg_users, reg_items = (
-        config.reg * (count + config.alpha0 * size) ** config.nu
-        for count, size in zip(counts, X.shape[::-1], strict=True)
+        config.reg * ((count + config.alpha0 * size) / mean) ** config.nu
+        for count, size, mean in zip(counts, X.shape[::-1], means, strict=True)
     )
     fit = (X * (predicted - 1) ** 2).sum() + config.alpha0 * (predicted**2).sum()
     return fit + reg_users @ (P**2).sum(1) + reg_items @ (Q**2).sum(1)
@@ -52,7 +53,7 @@ def test_every_sweep_lowers_the_loss(random_log, dataset_of):
     values = []
 
     def after_sweep(epoch, model):
-        P = model.solve(log.matrix(), model.Q)  # the best for these items
+        P = model.solve(log.matrix(), model.Q, model.mean)  # the best for these items
         values.append(loss(CONFIG, log.matrix(), P.double().numpy(), model.Q.double().numpy()))
         return False
 
