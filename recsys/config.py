@@ -140,7 +140,7 @@ class HybridSection(Section):
     """Which hybrids compete, and how the winner is chosen."""
 
     methods: tuple[HybridName, ...] = HYBRIDS
-    """Hybrids to fit, simplest first: the first within one standard error of the best on cross-validated validation
+    """Hybrids to fit, simplest first: the first within two standard errors of the best on cross-validated validation
     users is chosen."""
     folds: int = Field(default=4, ge=2)
     """Folds over validation users."""

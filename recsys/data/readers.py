@@ -177,7 +177,7 @@ def _read(path: Path, columns: list[str], as_text: list[str]) -> pa.Table:
 
 def _broken(path: Path, error: Exception) -> InputError:
     kind = {",": "CSV", "\t": "TSV", None: "Parquet"}[_delimiter(path)]
-    reason = str(error).splitlines()[0]
+    reason = str(error).splitlines()[0].rstrip(".")
     return InputError(
         f"{path} cannot be read as {kind}: {reason}. "
         f"Repair the file, or give it the suffix of what it holds ({', '.join(SUFFIXES)})"

@@ -1,5 +1,6 @@
 """Stage 1: contract → suite → checkpoint → report. The only door to Great Expectations."""
 
+import logging
 import os
 import re
 import shutil
@@ -139,6 +140,8 @@ class _Checkpoint:
         from great_expectations.checkpoint import UpdateDataDocsAction
         from great_expectations.data_context.types.base import ProgressBarsConfig
 
+        # It lets itself be heard, whatever the level of all: of a temporary folder that it does not keep.
+        logging.getLogger("great_expectations.data_context.types.base").setLevel(logging.WARNING)
         self.rules, self._tables = rules, tables
         self._expectations = {rule["description"]: _expectation(rule) for rule in rules}
         context = gx.get_context(mode="ephemeral")

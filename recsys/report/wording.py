@@ -55,7 +55,7 @@ def choice_line(hybrid: HybridRecord) -> str:
     """How the hybrid was chosen, with the scores of its rivals."""
     rivals = sorted(hybrid.cv.items(), key=lambda entry: -entry[1])
     scores = ", ".join(f"{name} {score:.4f}" for name, score in rivals)
-    rule = "the simplest within one standard error of the best"
+    rule = "the simplest within two standard errors of the best"
     return f"chosen by {METRIC} on cross-validated validation users, {rule}: {scores}"
 
 

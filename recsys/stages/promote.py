@@ -18,7 +18,7 @@ from recsys.metrics.evaluation import evaluate
 from recsys.metrics.segments import segments
 from recsys.models.base import Recommender
 from recsys.promotion import Evidence, Side, Verdict, judge, refuse
-from recsys.registry import Version
+from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
 from recsys.serving.judge import comparable
 from recsys.stages.candidates import Fitted
@@ -30,6 +30,8 @@ log = logging.getLogger("recsys.promote")
 
 KEY = "recsys.key"
 """Tag of a version: digest of everything its model depends on."""
+MOST_JUDGEMENTS = 3
+"""Times a challenger is judged while others keep moving the champion."""
 TIMED_USERS = 50
 """Users scored one by one for the latency of an answer."""
 
@@ -52,7 +54,27 @@ class Promotion(Section):
 def promote(
     config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str
 ) -> Promotion:
-    """Judge the chosen hybrid; register it either way; let it answer if it won."""
+    """Judge the chosen hybrid; register it either way; let it answer if it won.
+
+    Where another run moves the champion meanwhile, the challenger is judged again, against the new one.
+
+    Raises:
+        ChampionChangedError: it moved at every judgement.
+    """
+    judgements = 1
+    while True:
+        try:
+            return _promote(config, prepared, fitted, outcome, tested, run_id)
+        except ChampionChangedError as error:
+            if judgements == MOST_JUDGEMENTS:
+                raise
+            judgements += 1
+            log.warning("promote: %s", error)
+
+
+def _promote(
+    config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str
+) -> Promotion:
     known = {one.tags.get(KEY): one for one in registry.versions(config.model_name)}
     against = registry.champion(config.model_name)
     same = known.get(outcome.key)

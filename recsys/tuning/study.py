@@ -34,6 +34,9 @@ log = logging.getLogger("recsys.tuning")
 STARTUP_TRIALS = 4
 """Trials before the sampler models what it saw, and before any trial is pruned."""
 MOST_FAILURES = 3
+"""Trials of a run that may fail; one more, and so does the run."""
+ERROR = "error"
+"""Attribute of a trial that failed by itself; one that a kill left has none."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -90,11 +93,12 @@ def tune(
     before = reused = len(_done(study))
     if before:
         log.info("%s: %d of %d trials are done already", name, min(before, config.trials), config.trials)
-    failures = 0
+    failures = _failures(study)
+    allowed = failures + MOST_FAILURES
     while (finished := len(_done(study))) < config.trials and (not finished or _spent(study) < seconds):
         # Seeded by the place in the study, a resumed search draws what an uninterrupted one would have drawn.
         study.sampler = optuna.samplers.TPESampler(
-            seed=config.seed * 1000 + finished, n_startup_trials=STARTUP_TRIALS, multivariate=True
+            seed=config.seed * 1000 + finished + failures, n_startup_trials=STARTUP_TRIALS, multivariate=True
         )
         trial = study.ask(space)
         model = create(name, {**start, **trial.params}, seed=seed, device=device)
@@ -104,9 +108,10 @@ def tune(
             record = run_trial(model, data, judge, trial.number, left, report)
         except (RuntimeError, FloatingPointError) as error:
             failures += 1
+            trial.set_user_attr(ERROR, str(error))
             study.tell(trial, state=TrialState.FAIL)
             log.warning("%s: trial %d failed: %s", name, trial.number, error)
-            if failures > MOST_FAILURES:
+            if failures > allowed:
                 raise
             continue
         if all(record.value > other.value for other in _records(study)):
@@ -177,6 +182,11 @@ def _distribution(values: Range | Choice) -> BaseDistribution:
 def _done(study: optuna.Study) -> list[FrozenTrial]:
     trials: list[FrozenTrial] = study.get_trials(deepcopy=False, states=DONE)
     return trials
+
+
+def _failures(study: optuna.Study) -> int:
+    failed = study.get_trials(deepcopy=False, states=(TrialState.FAIL,))
+    return sum(ERROR in trial.user_attrs for trial in failed)
 
 
 def _records(study: optuna.Study) -> list[TrialRecord]:

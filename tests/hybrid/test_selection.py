@@ -7,7 +7,7 @@ import pytest
 
 from recsys.config import HYBRIDS, HybridSection
 from recsys.hybrid.pool import build_pool
-from recsys.hybrid.selection import _cross_validate, _one_standard_error, select
+from recsys.hybrid.selection import _cross_validate, _simplest_of_the_best, select
 from recsys.hybrid.table import TABLE
 
 
@@ -39,11 +39,11 @@ def test_all_configured_methods_are_compared(selection):
 
 
 def test_of_what_cannot_be_told_apart_the_first_is_chosen():
-    """`late` gains 0.1 on `early`, with a standard error of 0.1 / √4; then 0.05, with one of 0.1 / √2."""
-    early, late = np.zeros(4), np.array([0.2, 0.0, 0.2, 0.0])
-    assert _one_standard_error({"early": early, "late": late}) == "late"
-    assert _one_standard_error({"early": early[:2], "late": late[:2] - 0.05}) == "early"
-    assert _one_standard_error({"late": late, "early": early}) == "late"
+    """`late` gains 0.1 on `early` with a standard error of 0.1 / √16, four of them; then 0.1 / √2, less than two."""
+    early, late = np.zeros(16), np.tile([0.2, 0.0], 8)
+    assert _simplest_of_the_best({"early": early, "late": late}) == "late"
+    assert _simplest_of_the_best({"early": early[:2], "late": late[:2]}) == "early"
+    assert _simplest_of_the_best({"late": late[:2], "early": early[:2]}) == "late"
 
 
 def test_leaving_out_what_users_choose_by_costs_and_leaving_out_noise_does_not(selection):
