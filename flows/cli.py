@@ -29,6 +29,9 @@ def run(
     """Run the whole pipeline: validate, prepare, train, combine, judge, promote."""
     config = configuration.load(config_file, overrides or ())
     folder = report or Path(config.store) / config.name
+    from recsys.stages.candidates import check
+
+    check(config)
     from tasks.settings import settle, settle_terminal
 
     settle(Path(config.store))

@@ -215,8 +215,8 @@ def test_models_that_tie_stand_in_the_order_of_their_names():
 
 def test_weights_markdown():
     assert weights_markdown(card()).splitlines() == [
-        "**weighted** was chosen by ndcg@10 on cross-validated validation users, the simplest within one "
-        "standard error of the best: weighted 0.1400, cascade 0.1100.",
+        "**weighted** was chosen by ndcg@10 on cross-validated validation users, the simplest within two "
+        "standard errors of the best: weighted 0.1400, cascade 0.1100.",
         "",
         "| member | weight | ndcg@10 without it |",
         "| :-- | --: | --: |",

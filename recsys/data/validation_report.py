@@ -122,7 +122,7 @@ def explain(name: str, headline: str, report: ValidationReport, next_step: str) 
     if len(told) > RULES_TOLD:
         lines.append(f"  … and {len(told) - RULES_TOLD} more rules; the report tells them all")
     if unasked := sum(rule.blocks and _follows(rule, report) for rule in report.failed):
-        lines.append(f"  … and {unasked} that could not be asked without it")
+        lines.append(f"  … and {unasked} about missing columns that were not asked")
     if any(rule.examples for rule in told):
         lines.append("  (rows count from 1, the header not counted)")
     return "\n".join([*lines, f"What to do: {next_step}", f"Report: {report.page}"])

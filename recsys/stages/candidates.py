@@ -41,6 +41,16 @@ def device_of(config: Config) -> str:
     return config.models.device
 
 
+def check(config: Config) -> None:
+    """Look at the configured parameters before anything starts, those of models that are no candidates included.
+
+    Raises:
+        InputError: unknown model or parameter, or a value out of its bounds.
+    """
+    for name, params in config.models.params.items():
+        create(name, params)
+
+
 def refusal(name: CandidateName, config: Config, prepared: Prepared) -> str | None:
     """Why a candidate cannot be fitted within the memory budget; none when it can."""
     model = create(name, config.models.params.get(name))
