@@ -43,7 +43,10 @@ def standardise(scores: FloatArray, history: Interactions) -> FloatArray:
 def each_standard(members: Members, history: Interactions) -> Iterator[FloatArray]:
     """Every member's standardised scores [B, n] in turn, in the order of `members`; the caller may overwrite them."""
     for member in members.values():
-        yield standardise(member.score(history), history)
+        if isinstance(member, Remembered):
+            yield member.standard(history)
+        else:
+            yield standardise(member.score(history), history)
 
 
 def standard_scores(members: Members, history: Interactions) -> FloatArray:
@@ -61,13 +64,21 @@ class Remembered:
 
     def __init__(self, member: Recommender) -> None:
         self.member = member
-        self._last: tuple[Interactions, FloatArray] | None = None
+        self._last: tuple[Interactions, FloatArray, FloatArray] | None = None
 
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the member's scores, a copy each time."""
+        return self._batch(history)[1].copy()
+
+    def standard(self, history: Interactions) -> FloatArray:
+        """[B, n_items]: the member's standardised scores, a copy each time."""
+        return self._batch(history)[2].copy()
+
+    def _batch(self, history: Interactions) -> tuple[Interactions, FloatArray, FloatArray]:
         if self._last is None or self._last[0] is not history:
-            self._last = (history, self.member.score(history))
-        return self._last[1].copy()
+            scores = self.member.score(history)
+            self._last = (history, scores, standardise(scores.copy(), history))
+        return self._last
 
     def fit(self, data: Dataset) -> Self:
         """Refit the member."""

@@ -8,9 +8,9 @@ of iALS on Item Recommendation Benchmarks", RecSys 2022 (arXiv 2110.14037), eq. 
 
 `solve` is the whole model: a training half-step and the answer for an unseen history are the same call.
 *Differs from the paper:* λ is that of the average row, the mean above being over the rows with events, so that a good
-value carries over from one catalogue to another; each least-squares problem is solved in the eigenbasis of the Gramian α₀QᵀQ, where the
-dense part of its matrix is diagonal; a row with h < d events then costs a h×h system by the Woodbury identity
-instead of a d×d one, exactly. When scoring, weights decay with age (2^(−age / half_life)).
+value carries over from one catalogue to another; each least-squares problem is solved in the eigenbasis of the Gramian
+α₀QᵀQ, where the dense part of its matrix is diagonal: a row with h < d events then costs a h×h system by the Woodbury
+identity instead of a d×d one, exactly. When scoring, weights decay with age (2^(−age / half_life)).
 *Cost:* a sweep is O(nnz·h·d) for short rows, O(nnz·d² + rows·d³/3) for long ones; 4d(U + I) bytes.
 """
 

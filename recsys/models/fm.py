@@ -8,9 +8,9 @@ Terms of the context alone are the same for every item and drop out of a ranking
 
 so that the whole catalogue is one matrix product, and an item never seen scores through its attributes.
 *Differs from the paper:* trained on the softmax over the catalogue (negatives shared by the batch) in place of a
-pointwise loss; x of a past item is its event weight, decayed with age, 2^(−age / half_life), the bag divided by
-(Σ x)^norm, in training as in scoring; v₀ stands for the context's bias feature; pairs among one item's own features
-are left out: they are constants that b_i can learn.
+pointwise loss, from vectors that start at the spectrum of the log; x of a past item is its event weight, decayed with
+age, 2^(−age / half_life), the bag divided by (Σ x)^norm, in training as in scoring; v₀ stands for the context's bias
+feature; pairs among one item's own features are left out: they are constants that b_i can learn.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives.
 """
 
@@ -29,7 +29,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.bag import bag
 from recsys.models.base import ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
+from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, spectral_vectors, train
+
+STD = 0.1
+"""Standard deviation of the first vectors."""
 
 
 class FMConfig(ModelConfig):
@@ -62,11 +65,11 @@ class _Net(nn.Module):
 
     def __init__(self, n_items: int, n_item_features: int, n_user_features: int, d: int) -> None:
         super().__init__()
-        self.past = nn.Parameter(torch.randn(n_items + 1, d) * 0.1)
-        self.last = nn.Parameter(torch.randn(n_items + 1, d) * 0.1)
-        self.item = nn.Parameter(torch.randn(n_items, d) * 0.1)
-        self.item_feature = nn.Parameter(torch.randn(n_item_features, d) * 0.1)
-        self.user_feature = nn.Parameter(torch.randn(n_user_features, d) * 0.1)
+        self.past = nn.Parameter(torch.randn(n_items + 1, d) * STD)
+        self.last = nn.Parameter(torch.randn(n_items + 1, d) * STD)
+        self.item = nn.Parameter(torch.randn(n_items, d) * STD)
+        self.item_feature = nn.Parameter(torch.randn(n_item_features, d) * STD)
+        self.user_feature = nn.Parameter(torch.randn(n_user_features, d) * STD)
         self.context = nn.Parameter(torch.zeros(d))
         self.item_bias = nn.Parameter(torch.zeros(n_items))
         self.item_feature_bias = nn.Parameter(torch.zeros(n_item_features))
@@ -110,8 +113,9 @@ class FM:
             torch.manual_seed(self.seed)
             net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width).to(self.device)
             dropout = Dropout(c.dropout)
-            with torch.no_grad():  # an item without events keeps no vector of its own
-                net.item[torch.from_numpy(np.bincount(log.item, minlength=log.n_items) == 0)] = 0
+            with torch.no_grad():  # an item without events has no vector of its own
+                vectors = spectral_vectors(log, c.width, STD).to(self.device)
+                net.past[:-1], net.last[:-1], net.item[:] = vectors, vectors, vectors
 
             def loss(batch: Batch) -> Tensor:
                 T = batch.inputs.shape[1]

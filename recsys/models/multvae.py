@@ -43,13 +43,13 @@ class MultVAEConfig(ModelConfig):
     """β: weight of the KL term at the end of annealing."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of a history hidden from the encoder."""
-    lr: float = Field(default=0.001, gt=0)
+    lr: float = Field(default=0.0015, gt=0)
     """Step of Adam."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled decay of all weights."""
     negatives: int = Field(default=2048, ge=1)
     """N: negatives shared by a batch."""
-    batch_users: int = Field(default=128, ge=1)
+    batch_users: int = Field(default=256, ge=1)
     """Histories in a batch."""
     half_life: float = Field(default=20.0, ge=0)
     """Events after which one counts half when scoring; 0: all count alike, the paper."""

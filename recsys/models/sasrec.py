@@ -7,8 +7,9 @@ Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018 (arXiv 180
 
 *Differs from the paper:* trained on softmax cross-entropy with negatives shared by the batch in place of BCE with
 one negative (Klenitskiy & Vasilev 2023, arXiv 2309.07602; eSASRec 2025, arXiv 2508.06450); blocks normalise their
-input and use GELU; a start token stands before every history, so that an empty one is answered and a first event
-is learnt from; long histories are cut into windows in place of being truncated.
+input and use GELU; item vectors start from the spectrum of the log; a start token stands before every history, so
+that an empty one is answered and a first event is learnt from; long histories are cut into windows in place of being
+truncated.
 *Cost:* O(events · (T·d + d² + N·d)) an epoch for windows of T and N negatives. *Limits:* sees the last T events.
 """
 
@@ -26,7 +27,10 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.errors import InputError
 from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, train
+from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, spectral_vectors, train
+
+STD = 0.05
+"""Standard deviation of the first embeddings."""
 
 
 class SASRecConfig(ModelConfig):
@@ -83,7 +87,7 @@ class _Net(nn.Module):
         self.bias = nn.Parameter(torch.zeros(n_items))
         self.dropout = Dropout(c.dropout)
         for table in (self.items, self.positions):
-            nn.init.normal_(table.weight, std=0.05)
+            nn.init.normal_(table.weight, std=STD)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[B, T] item rows → [B, T, d] states."""
@@ -131,6 +135,8 @@ class SASRec:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             net = self.net = _Net(log.n_items, c).to(self.device)
+            with torch.no_grad():
+                net.items.weight[:-1] = spectral_vectors(log, c.width, STD).to(self.device)
 
             def items(rows: Tensor) -> tuple[Tensor, Tensor]:
                 return F.embedding(rows, net.items.weight), net.bias[rows]
