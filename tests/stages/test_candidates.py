@@ -1,0 +1,179 @@
+"""Stage 3: what is searched again and what is not, candidates that are refused, kill -9 in the middle of a trial."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from recsys.errors import InputError
+from recsys.stages import candidates
+from recsys.stages.preprocess import preprocess
+from recsys.stages.workspace import prepared_set
+
+HOUR = 3600.0
+
+PIPELINE = """
+import json, logging, os, signal, sys
+from recsys.config import Config
+from recsys.stages import candidates, evaluate, hybrids
+from recsys.stages.preprocess import preprocess
+from recsys.stages.workspace import prepared_set
+from recsys.tuning import study
+
+config, killed_in = Config.model_validate_json(sys.argv[1]), int(sys.argv[2])
+report = study._report
+
+def until_killed(trial, value, epoch):
+    if trial.study.study_name == "multvae" and trial.number == killed_in and epoch == 2:
+        os.kill(os.getpid(), signal.SIGKILL)
+    return report(trial, value, epoch)
+
+study._report = until_killed
+logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+prepared = prepared_set(preprocess(config)[0])
+fitted = {name: candidates.train_candidate(name, config, prepared, 3600) for name in config.models.candidates}
+outcome, _ = hybrids.fit_hybrids(config, prepared, fitted)
+tested, _ = evaluate.evaluate_models(config, prepared, fitted, outcome)
+told = {"fitted": {name: one.model_dump(mode="json") for name, one in fitted.items()}}
+print(json.dumps({**told, "outcome": outcome.model_dump(mode="json"), "tested": tested.model_dump(mode="json")}))
+"""
+NEVER = -1
+
+
+MEASURED = {"seconds", "fit_seconds", "memory_mib", "number", "reused", "refit_reused", "folder"}
+
+
+def pipeline(config, killed_in=NEVER):
+    """The stages up to the test in a process of their own, which kills itself in this trial of multvae."""
+    command = [sys.executable, "-c", PIPELINE, config.model_dump_json(), str(killed_in)]
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
+
+
+def lasting(told):
+    """What must be equal in every run, to the last digit: all but times, places and what was re-used."""
+    if isinstance(told, dict):
+        return {key: lasting(value) for key, value in told.items() if key not in MEASURED}
+    return [lasting(value) for value in told] if isinstance(told, list) else told
+
+
+def trials_run(log):
+    """model -> numbers of the trials that a log tells of."""
+    told = re.findall(r"^(\w+): trial (\d+) of \d+ (?:complete|pruned)", log, re.MULTILINE)
+    return {model: [int(number) for name, number in told if name == model] for model, _ in told}
+
+
+def test_after_kill_9_finished_trials_are_not_run_again_and_the_result_is_the_same(configure, stages, tmp_path):
+    sections = {
+        "models": {
+            "candidates": ["popularity", "ease", "multvae"],
+            "device": "cpu",
+            "params": {"multvae": {"epochs": 4, "hidden": 20, "latent": 8}},
+        },
+        "tuning": {"trials": 3},
+        "hybrid": {"methods": ["weighted", "cascade"], "folds": 2},
+    }
+    killed = pipeline(config := configure(store=tmp_path / "killed", **sections), killed_in=1)
+    whole = stages(configure(store=tmp_path / "whole", **sections))
+    nothing, log = killed.communicate(timeout=120)
+    assert (killed.returncode, nothing) == (-signal.SIGKILL, ""), log
+    assert trials_run(log) == {"popularity": [1, 2, 3], "ease": [1, 2, 3], "multvae": [1]}
+
+    resumed = pipeline(config)
+    result, log = resumed.communicate(timeout=120)
+    assert resumed.returncode == 0, log
+    assert trials_run(log) == {"multvae": [2, 3]}
+    for line in (
+        "popularity: 3 of 3 trials are done already",
+        "ease: the fit of its best parameters is re-used",
+        "multvae: 1 of 3 trials are done already",
+    ):
+        assert line in log
+    assert re.search(r"^preprocess: .* the prepared set \w+ is re-used$", log, re.MULTILINE)
+    expected = {"outcome": whole.outcome.model_dump(mode="json"), "tested": whole.tested.model_dump(mode="json")}
+    expected["fitted"] = {name: one.model_dump(mode="json") for name, one in whole.fitted.items()}
+    assert lasting(json.loads(result)) == lasting(json.loads(json.dumps(expected)))
+
+
+def test_a_second_run_finds_everything_again(configure, stages):
+    first, second = stages(configure()), stages(configure())
+    assert first.reused == (False,) * 5
+    assert second.reused == (True,) * 5
+    assert second.tested == first.tested
+    assert second.outcome == first.outcome
+    for name, one in second.fitted.items():
+        assert one.tuned.trials == first.fitted[name].tuned.trials
+        assert one.tuned.reused == 1
+        assert one.fit_seconds == first.fitted[name].fit_seconds
+
+
+def test_more_trials_go_on_and_other_settings_start_anew(configure):
+    prepared = prepared_set(preprocess(configure())[0])
+
+    def reused(**sections):
+        return candidates.train_candidate("ease", configure(**sections), prepared, HOUR).tuned.reused
+
+    assert reused() == 0
+    assert reused(tuning={"trials": 3, "timeout": 5}) == 1
+    assert reused(tuning={"trials": 3, "seed": 1}) == 0
+    assert reused(seed=1) == 0
+    assert reused(models={"params": {"ease": {"reg": 7.0}}}) == 0
+    assert reused(models={"params": {"als": {"factors": 7}}}) == 1, "what concerns another model does not matter"
+
+
+def test_the_refit_knows_the_validation_events(configure, stages):
+    config = configure()
+    run = stages(config)
+    split = run.prepared.split
+    on_train = candidates.on_train(run.fitted["popularity"], config, run.prepared)
+    refit = candidates.on_train_and_validation(run.fitted["popularity"], config)
+    for model, log in ((on_train, split.for_validation), (refit, split.for_test)):
+        expected = candidates.create("popularity", run.fitted["popularity"].tuned.params).fit(log)
+        np.testing.assert_array_equal(model.score(split.test.history), expected.score(split.test.history))
+    assert (on_train.log_count != refit.log_count).any()
+
+
+class TestRefusal:
+    @pytest.fixture
+    def prepared(self, configure, tmp_path):
+        """4,000 items, each met by three of 100 users."""
+        event = np.arange(12_000)
+        log = pd.DataFrame({"user_id": (event + event // 4000) % 100, "item_id": event % 4000, "timestamp": event})
+        log.to_csv(tmp_path / "many.csv", index=False)
+        return prepared_set(preprocess(configure(data={"path": str(tmp_path / "many.csv")}))[0])
+
+    def test_a_candidate_over_the_budget_is_refused_with_its_estimate(self, configure, prepared):
+        config = configure(models={"memory_gib": 0.15})
+        # 12 n² bytes are 192 MB.
+        assert candidates.refusal("ease", config, prepared) == (
+            "ease is left out: a catalogue of 4,000 items needs an estimated 0.2 GiB, models.memory_gib allows 0.15"
+        )
+
+    def test_one_within_the_budget_is_not(self, configure, prepared):
+        assert candidates.refusal("ease", configure(models={"memory_gib": 0.2}), prepared) is None
+
+
+class TestCheck:
+    def test_good_parameters(self, configure):
+        candidates.check(configure(models={"params": {"ease": {"reg": 10.0}}}))
+
+    @pytest.mark.parametrize(
+        ("params", "message"),
+        [
+            ({"esae": {"reg": 1.0}}, "unknown model 'esae': did you mean 'ease'?"),
+            ({"ease": {"rge": 1.0}}, "models.params.ease.rge: did you mean 'reg'?"),
+            (
+                {"sasrec": {"width": 0}},
+                "models.params.sasrec.width: Input should be greater than or equal to 4 (seen: 0)",
+            ),
+        ],
+    )
+    def test_wrong_ones(self, configure, params, message):
+        """Whether the model is a candidate or not."""
+        with pytest.raises(InputError, match=re.escape(message)):
+            candidates.check(configure(models={"candidates": ["popularity"], "params": params}))

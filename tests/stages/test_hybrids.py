@@ -1,0 +1,51 @@
+"""Stage 4: what a hybrid depends on, how it comes back, members that earn no weight."""
+
+import numpy as np
+
+from recsys.stages import candidates
+from recsys.stages.hybrids import fit_hybrids, restored
+
+
+def test_hybrids_come_back_as_they_were_fitted(configure, stages):
+    config = configure(hybrid={"methods": ["weighted", "cascade"], "folds": 2})
+    run = stages(config)
+    members = {name: candidates.on_train(one, config, run.prepared) for name, one in run.fitted.items()}
+    assert list(run.outcome.cross_validated) == ["weighted", "cascade"]
+    assert run.outcome.members == ("popularity", "ease")
+    for name, weights in run.outcome.weights.items():
+        hybrid = restored(name, run.outcome, members)
+        assert hybrid.weights() == weights
+        assert np.isfinite(hybrid.score(run.prepared.split.validation.history)).all()
+
+
+def test_other_settings_or_other_candidates_are_fitted_anew(configure, stages):
+    run = stages(configure())
+
+    def key(fitted, **hybrid):
+        return fit_hybrids(configure(hybrid={"methods": ["weighted"], "folds": 2, **hybrid}), run.prepared, fitted)
+
+    assert key(run.fitted)[1] is True
+    assert key(run.fitted, pool=50)[1] is False
+    outcome, reused = key({"popularity": run.fitted["popularity"]})
+    assert (outcome.members, reused) == (("popularity",), False)
+
+
+def test_the_ablation_says_what_each_member_is_good_for(configure, stages):
+    run = stages(configure())
+    assert set(run.outcome.ablation) == {"popularity", "ease"}
+    # Who knows which camp a user belongs to: without it, half of what is shown is of the other camp.
+    assert run.outcome.ablation["ease"] < -0.05
+    assert run.outcome.weights["weighted"]["ease"] > 0.5
+
+
+def test_members_without_any_weight_are_told(configure, stages):
+    """Two that know nothing but the first letter beside one that knows the camp: told by name, popularity never."""
+    params = {"multvae": {"epochs": 1, "lr": 1e-9, "hidden": 4, "latent": 2}}
+    chosen = {"candidates": ["popularity", "ease", "multvae"], "device": "cpu", "params": params}
+    outcome = stages(configure(models=chosen, hybrid={"methods": ["switching"], "folds": 2})).outcome
+    weights = outcome.weights["switching"]
+    idle = [name for name in ("ease", "multvae") if weights[name] == 0]
+    assert idle == ["multvae"]
+    assert outcome.notes == (
+        "multvae earned no weight in any hybrid: leave it out of models.candidates to save its time",
+    )

@@ -1,0 +1,201 @@
+"""The gate with a real registry: the first champion, the next challenger, honest comparison, a champion that moves."""
+
+import logging
+
+import pytest
+
+from recsys import registry, tracking
+from recsys.models.table import create
+from recsys.registry import ChampionChangedError
+from recsys.serving.bundle import Bundle, Manifest, write_bundle
+from recsys.stages import promote as gate
+
+MODEL = "recsys-toy"
+
+
+@pytest.fixture
+def run(store, stages):
+    """Runs all stages of a configuration and the gate; `store` is open."""
+
+    def through(config):
+        done = stages(config)
+        mlflow = tracking.start("toy", "run")
+        return gate.promote(config, done.prepared, done.fitted, done.outcome, done.tested, mlflow.id)
+
+    return through
+
+
+@pytest.fixture
+def install(tmp_path, stages, configure):
+    """Makes a champion that recommends what is popular; returns its version."""
+    split = stages(configure()).prepared.split
+    bundle = tmp_path / "popular"
+    manifest = Manifest(
+        name="toy",
+        model="popularity",
+        fitted_on="train+validation",
+        config_digest="0" * 16,
+        dataset_digest="0" * 16,
+        split_method="leave_last",
+        test_start=int(split.test_events.time.min()),
+        last_event=int(split.data.interactions.time.max()),
+    )
+    popularity = create("popularity").fit(split.for_test)
+    write_bundle(bundle, manifest, split, serving=popularity, evaluated=popularity, fallback=popularity)
+
+    def now():
+        number = registry.register(bundle, MODEL, tracking.start("toy", "popular").id)
+        registry.promote(MODEL, number, {}, against=registry.champion(MODEL))
+        return number
+
+    return now
+
+
+def version(number):
+    return next(one for one in registry.versions(MODEL) if one.number == number)
+
+
+class TestFirst:
+    def test_who_beats_popularity_is_champion_and_says_why(self, run, configure):
+        promotion = run(configure())
+        assert (promotion.promoted, promotion.champion, promotion.version) == (True, 1, 1)
+        gained, latency, size = promotion.reasons
+        assert gained.startswith("ndcg@10 0.")
+        assert " of popularity (no champion yet): +0." in gained
+        assert gained.endswith("needs > 0.0000: passed")
+        assert (latency[:11], size[:13]) == ("p95 latency", "artifact size")
+        champion = version(1)
+        assert champion.aliases == ("champion",)
+        assert champion.tags["promotion.promoted"] == "true"
+        assert champion.tags["promotion.reasons"] == "\n".join(promotion.reasons)
+
+    def test_it_serves_refit_on_all_the_data_beside_the_model_that_was_judged(self, run, configure):
+        assert run(configure()).serving == "all events"
+        bundle = Bundle.load(registry.download(version(1)))
+        assert bundle.manifest.fitted_on == "all"
+        assert len(bundle.data.interactions) == 480
+        assert bundle.in_evaluated.sum() == 420, "a user's last event is test"
+        popular, judged = (model.members["fallback"] for model in (bundle.serving, bundle.evaluated))
+        assert (popular.log_count != judged.log_count).any()
+
+    def test_or_as_it_was_judged(self, run, configure):
+        assert run(configure(promotion={"refit": "none"})).serving == "train + validation"
+        bundle = Bundle.load(registry.download(version(1)))
+        assert bundle.manifest.fitted_on == "train+validation"
+
+    def test_who_does_not_is_kept_with_the_reason(self, run, configure):
+        """Popularity alone cannot beat popularity."""
+        promotion = run(configure(models={"candidates": ["popularity"]}))
+        assert (promotion.promoted, promotion.champion, promotion.version) == (False, None, 1)
+        assert promotion.reasons[0].endswith("needs > 0.0000: failed")
+        kept = version(1)
+        assert kept.aliases == ("challenger",)
+        assert kept.tags["fitted_on"] == "train+validation", "nothing is refit that does not serve"
+        assert kept.tags["promotion.promoted"] == "false"
+
+    def test_nothing_is_left_in_the_workshop(self, run, configure, tmp_path):
+        run(configure())
+        assert list((tmp_path / "store" / "work" / "bundles").iterdir()) == []
+
+
+class TestNext:
+    def test_the_same_again_is_no_challenger(self, run, configure):
+        run(configure())
+        promotion = run(configure())
+        assert (promotion.promoted, promotion.champion, promotion.version) == (False, 1, 1)
+        assert promotion.reasons == (
+            "champion v1 is this very model: data, settings and code are unchanged since it was promoted",
+        )
+        assert [one.number for one in registry.versions(MODEL)] == [1]
+
+    def test_a_champion_that_serves_with_the_test_events_is_judged_without_them(self, run, configure, caplog):
+        run(configure())
+        with caplog.at_level(logging.INFO, "recsys"):
+            promotion = run(configure(models={"candidates": ["popularity", "ease"], "params": {"ease": {"reg": 9.0}}}))
+        assert (
+            "promote: champion v1 is scored by its evaluated model, because the serving one was trained on the test: "
+            "60 of 60 test events" in caplog.messages
+        )
+        assert promotion.champion == 1
+        assert " of champion v1: " in promotion.reasons[0]
+        assert [reason.split()[0] for reason in promotion.reasons[1:]] == [
+            "coverage@10",
+            "cold",
+            "tail",
+            "p95",
+            "artifact",
+        ]
+        assert version(2).aliases == ("challenger",)
+
+    def test_a_better_one_takes_its_place(self, run, configure, install):
+        assert install() == 1
+        promotion = run(configure())
+        assert (promotion.promoted, promotion.champion) == (True, 2)
+        assert " of champion v1: +" in promotion.reasons[0]
+        assert promotion.gain[1] > 0
+        assert (version(1).aliases, version(2).aliases) == (("previous",), ("champion",))
+
+    def test_a_champion_that_knows_the_test_is_not_compared(self, run, configure, toy_events, tmp_path):
+        """What the new test asks for, the champion learnt from, even as it was evaluated: it knows a later event."""
+        run(configure())
+        events = toy_events()
+        events[events["timestamp"] < 70_000].to_csv(tmp_path / "earlier.csv", index=False)
+        promotion = run(configure(data={"path": str(tmp_path / "earlier.csv")}))
+        assert (promotion.promoted, promotion.champion, promotion.gain) == (False, 1, None)
+        assert promotion.reasons == (
+            "champion v1 cannot be compared honestly: it was trained on the test, even as it was evaluated: "
+            "60 of 60 test events",
+        )
+        assert version(2).tags["promotion.reasons"] == promotion.reasons[0]
+
+    def test_a_promotion_that_was_cut_short_is_taken_up(self, run, configure, monkeypatch):
+        def cut(*_, **__):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(registry, "promote", cut)
+            with pytest.raises(KeyboardInterrupt):
+                run(configure())
+        assert version(1).aliases == ("challenger",)
+        promotion = run(configure())
+        assert (promotion.promoted, promotion.champion) == (True, 1)
+        assert [one.number for one in registry.versions(MODEL)] == [1], "what was registered is not registered again"
+
+
+class TestRace:
+    @pytest.fixture
+    def meanwhile(self, monkeypatch, install):
+        """Another run makes itself champion while this one judges, at the first judgements."""
+        verdicts = []
+
+        def happens(times):
+            def judge(*args, whole=gate._judge):
+                verdicts.append(whole(*args))
+                if len(verdicts) <= times:
+                    install()
+                return verdicts[-1]
+
+            monkeypatch.setattr(gate, "_judge", judge)
+            return verdicts
+
+        return happens
+
+    def test_the_challenger_is_judged_again_against_the_new_champion(self, run, configure, meanwhile, caplog):
+        verdicts = meanwhile(1)
+        promotion = run(configure())
+        assert [" of popularity (no champion yet)" in verdict.reasons[0] for verdict in verdicts] == [True, False]
+        rival = 1
+        assert f" of champion v{rival}: " in promotion.reasons[0]
+        assert (promotion.promoted, promotion.champion) == (True, 2)
+        assert [one.number for one in registry.versions(MODEL)] == [1, 2]
+        assert (
+            "promote: version 2 of recsys-toy was judged against no champion, but the champion is now version 1: "
+            "judge again" in caplog.messages
+        )
+
+    def test_but_not_for_ever(self, run, configure, meanwhile):
+        verdicts = meanwhile(99)
+        with pytest.raises(ChampionChangedError, match="judge again"):
+            run(configure())
+        assert len(verdicts) == gate.MOST_JUDGEMENTS
+        assert registry.champion(MODEL) == max(one.number for one in registry.versions(MODEL))
