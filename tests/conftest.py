@@ -2,6 +2,15 @@
 
 import os
 import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from contextlib import suppress
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -68,6 +77,59 @@ def new_store(fresh_database, tmp_path):
 def store(new_store):
     """An empty store, open."""
     return new_store("store")
+
+
+@pytest.fixture(scope="session")
+def prefect_server(tmp_path_factory):
+    """A Prefect server of its own, at `url`, that writes to `log`; it stops, with all it started, when told to."""
+    folder = tmp_path_factory.mktemp("prefect")
+    port = _free_port()
+    settings = {
+        "PREFECT_HOME": str(folder),
+        "PREFECT_SERVER_API_HOST": "127.0.0.1",
+        "PREFECT_SERVER_API_PORT": str(port),
+        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+        "PREFECT_UI_ENABLED": "false",
+        "DO_NOT_TRACK": "1",
+    }
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
+    server = SimpleNamespace(url=f"http://127.0.0.1:{port}/api", log=folder / "server.log")
+    with server.log.open("wb") as output:
+        process = subprocess.Popen(
+            [sys.executable, "-m", "prefect", "server", "start"],
+            env=inherited | settings,
+            cwd=folder,
+            stdout=output,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,  # so that the processes it starts can be stopped with it
+        )
+    try:
+        assert _is_up(server.url, process), server.log.read_text()
+        yield server
+        process.send_signal(signal.SIGINT)
+        process.wait(timeout=60)
+        with socket.socket() as probe:
+            assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server's child process is still there"
+    finally:
+        with suppress(ProcessLookupError):  # stopped as it should
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+def _is_up(url, process):
+    """Whether a server answers before it ends, or two minutes do."""
+    until = time.monotonic() + 120
+    while time.monotonic() < until and process.poll() is None:
+        with suppress(urllib.error.URLError), urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
+            return answer.read() == b"true"
+        time.sleep(0.2)
+    return False
+
+
+def _free_port():
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")
