@@ -134,7 +134,7 @@ class Run:
         self,
         params: Mapping[str, Any] | None = None,
         metrics: Mapping[str, float] | None = None,
-        history: Mapping[str, Sequence[float]] | None = None,
+        history: Mapping[str, Sequence[tuple[int, float]]] | None = None,
         tags: Mapping[str, Any] | None = None,
     ) -> None:
         """Log in as few batches as MLflow allows.
@@ -144,7 +144,7 @@ class Run:
         Args:
             params: name -> value; a value that was logged before cannot change.
             metrics: name -> value.
-            history: name -> one value a step, the first at step 1.
+            history: name -> (step, value), such as one an epoch.
             tags: name -> text.
         """
         from mlflow.entities import Metric, Param, RunTag
@@ -152,7 +152,7 @@ class Run:
         now = int(time.time() * 1000)
         values = [Metric(_name(name), float(value), now, 0) for name, value in (metrics or {}).items()]
         for name, series in (history or {}).items():
-            values += [Metric(_name(name), float(value), now, step) for step, value in enumerate(series, start=1)]
+            values += [Metric(_name(name), float(value), now, step) for step, value in series]
         settings = [Param(_name(name), str(value)[:LONGEST_PARAM]) for name, value in (params or {}).items()]
         labels = [RunTag(name, str(value)[:LONGEST_TAG]) for name, value in (tags or {}).items()]
         sizes = ((values, MOST_METRICS), (settings, MOST_TEXTS), (labels, MOST_TEXTS))

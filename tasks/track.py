@@ -52,7 +52,7 @@ def log_trial(name: str, record: TrialRecord, config: Config, parent: Run) -> No
     run = tracking.start(config.name, f"{name} trial {record.number}", tags, parent=parent)
     metric = f"validation/{config.tuning.metric}"
     costs = {"seconds": record.seconds, "memory_mib": record.memory_mib}
-    curve = [value for _, value in record.curve] or [record.value]
+    curve = record.curve or [(1, record.value)]
     run.log(params=record.params, metrics={f"{metric}.best": record.value, **costs}, history={metric: curve})
     run.finish()
 

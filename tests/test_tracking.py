@@ -82,7 +82,7 @@ def test_everything_a_run_keeps(store, tmp_path):
     (tmp_path / "report.md").write_text("# report")
     parent = tracking.start("demo", "pipeline")
     run = tracking.start("demo", "als-0", {"model": "als", "trial": 0}, parent=parent)
-    run.log(metrics={"ndcg@10": 0.2}, history={"loss": [3.0, 2.0, 1.5]}, tags={"pruned": False})
+    run.log(metrics={"ndcg@10": 0.2}, history={"loss": [(2, 3.0), (4, 2.0), (6, 1.5)]}, tags={"pruned": False})
     run.artifact(tmp_path / "report.md")
     run.artifact(tmp_path / "figures", "figures")
     run.dict({"a": 1}, "scorecard.json")
@@ -93,9 +93,9 @@ def test_everything_a_run_keeps(store, tmp_path):
     seen = client.get_run(run.id)
     assert seen.data.metrics == {"ndcg_at_10": 0.2, "loss": 1.5}
     assert [(one.step, one.value) for one in client.get_metric_history(run.id, "loss")] == [
-        (1, 3.0),
-        (2, 2.0),
-        (3, 1.5),
+        (2, 3.0),
+        (4, 2.0),
+        (6, 1.5),
     ]
     expected = {"model": "als", "trial": "0", "pruned": "False", "mlflow.parentRunId": parent.id}
     assert expected.items() <= seen.data.tags.items()
@@ -109,7 +109,7 @@ def test_more_than_one_batch_of_everything(store):
     run = tracking.start("demo", "big")
     run.log(
         params={f"p{number}": number for number in range(230)},
-        history={"loss": [float(number) for number in range(1700)]},
+        history={"loss": [(number, float(number)) for number in range(1700)]},
         tags={f"t{number}": number for number in range(120)},
     )
     seen = tracking.client().get_run(run.id)

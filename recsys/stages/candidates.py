@@ -12,6 +12,7 @@ from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid import persistence
+from recsys.hybrid.pool import FLOOR
 from recsys.models.base import Recommender
 from recsys.models.table import TABLE, create
 from recsys.stages.workspace import code_digest, work
@@ -52,10 +53,10 @@ def check(config: Config) -> None:
 
 
 def refusal(name: CandidateName, config: Config, prepared: Prepared) -> str | None:
-    """Why a candidate cannot be fitted within the memory budget; none when it can."""
+    """Why a candidate cannot be fitted within the memory budget; none when it can, or when nothing goes without it."""
     model = create(name, config.models.params.get(name))
     estimate = TABLE[name].memory_bytes(model.config, prepared.split.for_test) / 2**30
-    if estimate <= config.models.memory_gib:
+    if estimate <= config.models.memory_gib or name == FLOOR:
         return None
     return (
         f"{name} is left out: a catalogue of {prepared.split.data.interactions.n_items:,} items needs an estimated "

@@ -1,0 +1,40 @@
+"""The clock of a run: library work by stage, and what is left."""
+
+import time
+
+import pytest
+
+from recsys import tracking
+from tasks.clock import Clock
+
+
+def test_stages_add_up_and_the_rest_is_orchestration():
+    clock = Clock()
+    for _ in range(2):
+        with clock.stage("train"):
+            time.sleep(0.02)
+    timings = clock.timings()
+    assert list(timings) == ["total", "validate", "preprocess", "train", "hybrid", "promote", "orchestration"]
+    assert timings["train"] >= 0.04
+    assert timings["validate"] == 0.0
+    assert timings["orchestration"] == pytest.approx(timings["total"] - timings["train"])
+
+
+def test_mlflow_inside_a_stage_is_orchestration():
+    clock = Clock()
+    with clock.stage("promote"), tracking.counted():
+        time.sleep(0.2)
+    assert clock.seconds["promote"] < 0.1
+
+
+def test_a_stage_that_fails_took_its_time():
+    clock = Clock()
+
+    @clock.stage("hybrid")
+    def fails():
+        time.sleep(0.02)
+        raise ValueError("no good")
+
+    with pytest.raises(ValueError, match="no good"):
+        fails()
+    assert clock.seconds["hybrid"] >= 0.02
