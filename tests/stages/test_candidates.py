@@ -1,7 +1,6 @@
 """Stage 3: what is searched again and what is not, candidates that are refused, kill -9 in the middle of a trial."""
 
-import json
-import os
+import logging
 import re
 import signal
 import subprocess
@@ -18,41 +17,27 @@ from recsys.stages.workspace import prepared_set
 
 HOUR = 3600.0
 
-PIPELINE = """
-import json, logging, os, signal, sys
+UNTIL_KILLED = """
+import logging, os, signal, sys
 from recsys.config import Config
-from recsys.stages import candidates, evaluate, hybrids
+from recsys.stages.candidates import train_candidate
 from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import prepared_set
 from recsys.tuning import study
 
-config, killed_in = Config.model_validate_json(sys.argv[1]), int(sys.argv[2])
-report = study._report
-
-def until_killed(trial, value, epoch):
-    if trial.study.study_name == "multvae" and trial.number == killed_in and epoch == 2:
+def report(trial, value, epoch, whole=study._report):
+    if trial.study.study_name == "multvae" and trial.number == 1 and epoch == 2:
         os.kill(os.getpid(), signal.SIGKILL)
-    return report(trial, value, epoch)
+    return whole(trial, value, epoch)
 
-study._report = until_killed
+study._report = report
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
+config = Config.model_validate_json(sys.argv[1])
 prepared = prepared_set(preprocess(config)[0])
-fitted = {name: candidates.train_candidate(name, config, prepared, 3600) for name in config.models.candidates}
-outcome, _ = hybrids.fit_hybrids(config, prepared, fitted)
-tested, _ = evaluate.evaluate_models(config, prepared, fitted, outcome)
-told = {"fitted": {name: one.model_dump(mode="json") for name, one in fitted.items()}}
-print(json.dumps({**told, "outcome": outcome.model_dump(mode="json"), "tested": tested.model_dump(mode="json")}))
+for name in config.models.candidates:
+    train_candidate(name, config, prepared, 3600)
 """
-NEVER = -1
-
-
 MEASURED = {"seconds", "fit_seconds", "memory_mib", "number", "reused", "refit_reused", "folder"}
-
-
-def pipeline(config, killed_in=NEVER):
-    """The stages up to the test in a process of their own, which kills itself in this trial of multvae."""
-    command = [sys.executable, "-c", PIPELINE, config.model_dump_json(), str(killed_in)]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=os.environ.copy())
 
 
 def lasting(told):
@@ -68,7 +53,7 @@ def trials_run(log):
     return {model: [int(number) for name, number in told if name == model] for model, _ in told}
 
 
-def test_after_kill_9_finished_trials_are_not_run_again_and_the_result_is_the_same(configure, stages, tmp_path):
+def test_after_kill_9_finished_trials_are_not_run_again_and_the_result_is_the_same(configure, stages, tmp_path, caplog):
     sections = {
         "models": {
             "candidates": ["popularity", "ease", "multvae"],
@@ -78,26 +63,27 @@ def test_after_kill_9_finished_trials_are_not_run_again_and_the_result_is_the_sa
         "tuning": {"trials": 3},
         "hybrid": {"methods": ["weighted", "cascade"], "folds": 2},
     }
-    killed = pipeline(config := configure(store=tmp_path / "killed", **sections), killed_in=1)
+    config = configure(store=tmp_path / "killed", **sections)
+    command = [sys.executable, "-c", UNTIL_KILLED, config.model_dump_json()]
+    killed = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
     whole = stages(configure(store=tmp_path / "whole", **sections))
-    nothing, log = killed.communicate(timeout=120)
-    assert (killed.returncode, nothing) == (-signal.SIGKILL, ""), log
+    _, log = killed.communicate(timeout=120)
+    assert killed.returncode == -signal.SIGKILL, log
     assert trials_run(log) == {"popularity": [1, 2, 3], "ease": [1, 2, 3], "multvae": [1]}
 
-    resumed = pipeline(config)
-    result, log = resumed.communicate(timeout=120)
-    assert resumed.returncode == 0, log
+    caplog.clear()
+    with caplog.at_level(logging.INFO, "recsys"):
+        resumed = stages(config)
+    log = "\n".join(caplog.messages)
     assert trials_run(log) == {"multvae": [2, 3]}
-    for line in (
-        "popularity: 3 of 3 trials are done already",
-        "ease: the fit of its best parameters is re-used",
-        "multvae: 1 of 3 trials are done already",
-    ):
-        assert line in log
+    assert "popularity: 3 of 3 trials are done already" in log
+    assert "ease: the fit of its best parameters is re-used" in log
+    assert "multvae: 1 of 3 trials are done already" in log
     assert re.search(r"^preprocess: .* the prepared set \w+ is re-used$", log, re.MULTILINE)
-    expected = {"outcome": whole.outcome.model_dump(mode="json"), "tested": whole.tested.model_dump(mode="json")}
-    expected["fitted"] = {name: one.model_dump(mode="json") for name, one in whole.fitted.items()}
-    assert lasting(json.loads(result)) == lasting(json.loads(json.dumps(expected)))
+    for stage in ("outcome", "tested"):
+        assert lasting(getattr(resumed, stage).model_dump()) == lasting(getattr(whole, stage).model_dump())
+    for name, one in resumed.fitted.items():
+        assert lasting(one.model_dump()) == lasting(whole.fitted[name].model_dump())
 
 
 def test_a_second_run_finds_everything_again(configure, stages):

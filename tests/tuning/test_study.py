@@ -123,6 +123,7 @@ class TestResume:
         heard = []
         search(trials=2, on_trial=heard.append)
         assert [record.number for record in heard] == [0, 1]
+        caplog.clear()
         with caplog.at_level(logging.INFO, "recsys"):
             again = search(trials=2, on_trial=heard.append)
         assert len(heard) == 2
