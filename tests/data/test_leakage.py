@@ -88,9 +88,7 @@ def test_every_leak_is_found(method: str, leak: Callable[[Split], Split], messag
     made = good(method)
     if leak is users_shifted:
         # With equal histories a shift would be no leak: give one user another one.
-        made = split(
-            made.data.with_interactions(made.data.interactions.where(np.arange(30) != 3)), SECTION[method]
-        )
+        made = split(made.data.with_interactions(made.data.interactions.where(np.arange(30) != 3)), SECTION[method])
     with pytest.raises(LeakageError, match=message):
         leakage_check(leak(made), method)
 

@@ -44,9 +44,7 @@ def tables_of_archive() -> movielens.Tables:
 
 def test_events_are_in_order_of_time_and_ties_in_order_of_the_file() -> None:
     events = tables_of_archive().events
-    assert (
-        events.to_csv(index=False) == "user_id,item_id,rating,timestamp\n22,242,1,20\n22,267,5,20\n196,242,3,30\n"
-    )
+    assert events.to_csv(index=False) == "user_id,item_id,rating,timestamp\n22,242,1,20\n22,267,5,20\n196,242,3,30\n"
 
 
 def test_items_carry_title_year_and_genres() -> None:
@@ -75,9 +73,7 @@ def zipped(folder: str, files: dict[str, str]) -> bytes:
 def test_another_archive_is_refused(tmp_path: Path) -> None:
     path = tmp_path / "ml-100k.zip"
     path.write_bytes(zipped("ml-100k/", ARCHIVE))
-    with pytest.raises(
-        OriginError, match=r"ml-100k\.zip is not the published file: SHA-256 \w{64}, expected 50d2a982"
-    ):
+    with pytest.raises(OriginError, match=r"ml-100k\.zip is not the published file: SHA-256 \w{64}, expected 50d2a982"):
         GroupLensArchive(url=path.as_uri()).tables()
 
 
@@ -109,9 +105,7 @@ def test_another_wheel_is_refused(wheels: Path) -> None:
     ):
         for name in source.namelist():
             wheel.writestr(name, source.read(name))
-        wheel.writestr(
-            "recbole-1.2.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: recbole\nVersion: 1.2.1\n"
-        )
+        wheel.writestr("recbole-1.2.1.dist-info/METADATA", "Metadata-Version: 2.1\nName: recbole\nVersion: 1.2.1\n")
         wheel.writestr("recbole-1.2.1.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
     with pytest.raises(OriginError, match=r"ml-100k\.inter is not the published file"):
         RecBoleWheel().tables()

@@ -151,9 +151,7 @@ def test_k_core_is_the_largest_set_in_which_all_have_k(pairs: list[tuple[int, in
 
 def test_ratings_in_the_layout_of_movielens_latest(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
-    lines = [
-        f"{u},{m},{rng.integers(1, 11) / 2},{rng.integers(8e8, 9e8)}" for u in range(1, 30) for m in range(50, 70)
-    ]
+    lines = [f"{u},{m},{rng.integers(1, 11) / 2},{rng.integers(8e8, 9e8)}" for u in range(1, 30) for m in range(50, 70)]
     (tmp_path / "ratings.csv").write_text("\n".join(["userId,movieId,rating,timestamp", *lines]))
     films = [f"{movie},Film {movie} (2001),Comedy|{'Drama' if movie % 2 else 'War'}" for movie in range(50, 75)]
     (tmp_path / "movies.csv").write_text("\n".join(["movieId,title,genres", *films]))

@@ -99,9 +99,7 @@ def test_the_digest_tells_inputs_apart(config: Config, tmp_path: Path) -> None:
             for change in ({"k_core": 2}, {"users": None})
         ),
         config.model_copy(update={"split": config.split.model_copy(update={"test": 0.2})}),
-        config.model_copy(
-            update={"validation": config.validation.model_copy(update={"on_failure": "quarantine"})}
-        ),
+        config.model_copy(update={"validation": config.validation.model_copy(update={"on_failure": "quarantine"})}),
         config.model_copy(update={"name": "other"}),
     ]
     assert len({digest_of(config), *map(digest_of, others)}) == 1 + len(others)

@@ -24,9 +24,7 @@ class Shelf:
 
     def tables(self) -> Tables:
         self.asked += 1
-        return Tables(
-            EVENTS, pd.DataFrame({"user_id": [1, 2]}), pd.DataFrame({"item_id": [7], "title": ["Seven"]})
-        )
+        return Tables(EVENTS, pd.DataFrame({"user_id": [1, 2]}), pd.DataFrame({"item_id": [7], "title": ["Seven"]}))
 
 
 @dataclass
@@ -63,9 +61,7 @@ def test_offline_without_a_cache_names_all_that_was_tried(tmp_path: Path) -> Non
     first, cache, archive, mirror, advice = str(error.value).splitlines()
     assert first == "movielens-100k cannot be fetched; tried:"
     assert cache == f"  local cache: nothing in {tmp_path}/data/movielens-100k"
-    assert archive.startswith(
-        "  the official GroupLens archive: http://127.0.0.1:9/ml-100k.zip cannot be reached: "
-    )
+    assert archive.startswith("  the official GroupLens archive: http://127.0.0.1:9/ml-100k.zip cannot be reached: ")
     assert mirror == "  the closed door: nobody is in"
     assert advice == (
         f"Fetch it on a machine with a network (recsys data fetch movielens-100k) and copy "

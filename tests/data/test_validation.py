@@ -121,9 +121,7 @@ def test_an_error_ends_with_what_to_do_and_where_the_report_is(events, tmp_path)
 
 
 def test_an_error_stays_short_and_travels_between_processes(tmp_path):
-    endless = pd.DataFrame(
-        {"user_id": [" " + "u" * 5000] * 300, "item_id": None, "timestamp": None, "rating": "x"}
-    )
+    endless = pd.DataFrame({"user_id": [" " + "u" * 5000] * 300, "item_id": None, "timestamp": None, "rating": "x"})
     with pytest.raises(ContractError) as error:
         validate(endless, CONTRACT, tmp_path, name="toy")
     assert len(str(error.value)) < 5000
@@ -161,9 +159,7 @@ def test_earliest_is_a_date(events, tmp_path):
     told = refusal(events, tmp_path, late)
     # The first event is at 02:40:00, so twenty lie before.
     assert "timestamp is not before the earliest: 20 of 200 rows break it (allowed: at least 15000012" in told
-    with pytest.raises(
-        InputError, match=r"validation\.earliest is 'soon'; expected an ISO date such as 2015-01-31"
-    ):
+    with pytest.raises(InputError, match=r"validation\.earliest is 'soon'; expected an ISO date such as 2015-01-31"):
         validate(events, CONTRACT.model_copy(update={"earliest": "soon"}), tmp_path, name="toy")
 
 
@@ -262,9 +258,7 @@ class TestOwnSuite:
 
     def test_wrong_arguments_are_named(self, events, tmp_path):
         config = self.suite(tmp_path, "  - {type: expect_column_values_to_be_between, kwargs: {colum: rating}}")
-        with pytest.raises(
-            InputError, match="does not take these arguments: column: field required; colum: extra"
-        ):
+        with pytest.raises(InputError, match="does not take these arguments: column: field required; colum: extra"):
             validate(events, config, tmp_path, name="toy")
 
     def test_a_crash_inside_a_metric_is_told_as_such(self, events, tmp_path):

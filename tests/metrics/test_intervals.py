@@ -17,8 +17,7 @@ def test_width_is_that_of_the_normal_approximation():
 def test_the_interval_holds_the_truth_as_often_as_it_says():
     generator = np.random.default_rng(0)
     intervals = [
-        bootstrap_mean(generator.exponential(1.0, 200), confidence=0.9, resamples=300, seed=seed)
-        for seed in range(400)
+        bootstrap_mean(generator.exponential(1.0, 200), confidence=0.9, resamples=300, seed=seed) for seed in range(400)
     ]
     share = np.mean([lo < 1.0 < hi for lo, hi in intervals])
     # Binomial: 0.9 with a standard deviation of 0.015.

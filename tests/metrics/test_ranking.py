@@ -36,9 +36,7 @@ MORE_RELEVANT_THAN_PLACES = {
 @pytest.mark.parametrize("name", METRICS)
 def test_hand_arithmetic(name):
     assert METRICS[name](np.array([[1, 0, 1, 0]], bool), np.array([3])) == pytest.approx([BY_HAND[name]])
-    assert METRICS[name](np.array([[0, 1]], bool), np.array([9])) == pytest.approx(
-        [MORE_RELEVANT_THAN_PLACES[name]]
-    )
+    assert METRICS[name](np.array([[0, 1]], bool), np.array([9])) == pytest.approx([MORE_RELEVANT_THAN_PLACES[name]])
 
 
 @pytest.mark.parametrize("name", METRICS)
@@ -69,9 +67,7 @@ def reference(name, hits, n_relevant):
 @st.composite
 def judged(draw):
     n_users, k = draw(st.integers(1, 5)), draw(st.integers(1, 12))
-    hits = np.array(
-        draw(st.lists(st.lists(st.booleans(), min_size=k, max_size=k), min_size=n_users, max_size=n_users))
-    )
+    hits = np.array(draw(st.lists(st.lists(st.booleans(), min_size=k, max_size=k), min_size=n_users, max_size=n_users)))
     missed = np.array(draw(st.lists(st.integers(0, 20), min_size=n_users, max_size=n_users)))
     return hits, np.maximum(hits.sum(axis=1) + missed, 1)
 
@@ -93,9 +89,7 @@ def test_equals_the_slow_reference_and_lies_between_0_and_1(name, case):
 def test_users_do_not_touch_each_other(name, case, seed):
     hits, n_relevant = case
     order = np.random.default_rng(seed).permutation(len(hits))
-    np.testing.assert_array_equal(
-        METRICS[name](hits[order], n_relevant[order]), METRICS[name](hits, n_relevant)[order]
-    )
+    np.testing.assert_array_equal(METRICS[name](hits[order], n_relevant[order]), METRICS[name](hits, n_relevant)[order])
 
 
 @pytest.mark.parametrize("name", METRICS)
