@@ -83,11 +83,14 @@ class TestBest:
         assert (tuned.name, tuned.value, tuned.params) == ("ease", max(values), best.params)
         assert tuned.seconds == pytest.approx(sum(record.seconds for record in tuned.trials))
 
-    def test_its_model_stays_on_disk_and_no_other(self, search, split, tmp_path):
+    def test_its_model_stays_on_disk_and_no_other(self, search, split, tmp_path, monkeypatch):
+        """Four trials, the third the best, each of the first three better than the one before."""
+        values = iter([0.1, 0.2, 0.3, 0.2])
+        monkeypatch.setattr(EASE, "SCORING", {})
+        monkeypatch.setattr(study, "score_metric", lambda *_: next(values))
         tuned = search(trials=4)
         (kept,) = (tmp_path / "study").glob("best-*")
-        number = max(tuned.trials, key=lambda record: record.value).number
-        assert kept.name == f"best-{number}"
+        assert kept.name == "best-2"
         model = best_model(tuned, split.for_validation, tmp_path / "study")
         assert model.config.model_dump() == tuned.params
 
@@ -113,6 +116,18 @@ class TestResume:
         assert told(rest) == told(whole)
         assert rest.trials[:2] == part.trials, "found again, seconds and all"
         assert (rest.params, rest.value) == (whole.params, whole.value)
+
+    def test_a_first_trial_that_was_cut_short_is_taken_up_as_it_was(self, search, monkeypatch):
+        def cut(self, data):
+            raise KeyboardInterrupt
+
+        with monkeypatch.context() as patch:
+            patch.setattr(EASE, "fit", cut)
+            with pytest.raises(KeyboardInterrupt):
+                search(start={"reg": 50.0}, trials=2)
+        records = search(start={"reg": 50.0}, trials=2).trials
+        assert [record.number for record in records] == [1, 2]
+        assert (records[0].params["reg"], records[0].params["user_norm"]) == (50.0, EASE.Config().user_norm)
 
     def test_another_seed_draws_otherwise(self, search):
         one, other = (search(folder=f"seed-{seed}", trials=2, seed=seed).trials for seed in (0, 1))

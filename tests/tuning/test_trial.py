@@ -98,11 +98,17 @@ class TestEpochs:
         class Searched(Learner):
             SCORING: ClassVar[dict] = Scorer.SCORING
 
+        judged = []
+
+        def judge(model):
+            judged.append(model.config.half_life)
+            return 0.1 if len(judged) > 1 else 0.2
+
         model = Searched(epochs=20)
-        record = run_trial(model, None, by_epoch([0.2, 0.1, 0.05]), 0, GO_ON, prune_after_three)
-        assert told == [(1, 0.2), (2, 0.1), (3, 0.05)]
+        record = run_trial(model, None, judge, 0, GO_ON, prune_after_three)
+        assert told == [(1, 0.2), (2, 0.1), (3, 0.1)]
         assert (record.state, record.value, model.epoch) == ("pruned", 0.2, 1)
-        assert record.params["half_life"] == 2.0, "what is given up is not searched any further"
+        assert judged == [2.0, 2.0, 2.0], "what is given up is not searched any further"
 
     def test_when_time_is_up_the_epoch_is_the_last(self):
         model = Learner(epochs=60)
