@@ -3,6 +3,7 @@
 import logging
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,6 +12,7 @@ import typer
 from recsys import config as configuration
 from recsys.cli import ConfigFile, Overrides, app
 from recsys.cli import main as answer
+from recsys.errors import InputError
 from tasks import clock  # the clock of the process starts with this import
 
 if TYPE_CHECKING:
@@ -56,7 +58,9 @@ def main() -> int:
 def _open_store(store: str) -> None:
     from recsys import tracking
 
-    tracking.open_store(store)
+    # What is wrong with the store is told by the flow, which opens it again; here it would be a thread's traceback.
+    with suppress(InputError):
+        tracking.open_store(store)
 
 
 def _show_progress() -> None:

@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy import sparse
 
 from recsys.config import Config
 from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import new_folder
+from recsys.data.catalogue import IDS, load_features, save_catalogue
 from recsys.data.dataset import Dataset, Split
 from recsys.data.idmap import IdMap
 from recsys.data.interactions import Interactions
@@ -21,7 +21,6 @@ from recsys.data.split import assemble
 ARRAYS = ("user", "item", "time", "weight")
 LOGS = ("log", "train", "validation", "test")
 SUMMARY = "summary.json"
-IDS = "ids.json"
 
 
 @dataclass(frozen=True, eq=False)
@@ -65,16 +64,7 @@ def save_prepared(prepared: Prepared, folder: Path) -> None:
         for name, events in zip(LOGS, (data.interactions, *parts), strict=True):
             for array in ARRAYS:
                 np.save(draft / f"{name}.{array}.npy", getattr(events, array))
-        for name, matrix in (("users", data.interactions.features), ("items", data.item_features)):
-            if matrix is not None:
-                sparse.save_npz(draft / f"{name}.npz", matrix)
-        ids = {
-            "users": data.users.values.tolist(),
-            "items": data.items.values.tolist(),
-            "user_feature_names": data.user_feature_names,
-            "item_feature_names": data.item_feature_names,
-        }
-        (draft / IDS).write_text(json.dumps(ids), encoding="utf-8")
+        save_catalogue(data, draft)
         (draft / SUMMARY).write_text(json.dumps(prepared.summary, indent=1), encoding="utf-8")
 
 
@@ -84,7 +74,7 @@ def load_prepared(folder: Path) -> Prepared | None:
         return None
     ids = json.loads((folder / IDS).read_text(encoding="utf-8"))
     users, items = _id_map(ids["users"]), _id_map(ids["items"])
-    features = _matrix(folder / "users.npz")
+    features = load_features(folder / "users.npz")
 
     def read(name: str) -> Interactions:
         user, item, time, weight = (np.load(folder / f"{name}.{array}.npy") for array in ARRAYS)
@@ -92,7 +82,7 @@ def load_prepared(folder: Path) -> Prepared | None:
 
     log, train, validation, test = (read(name) for name in LOGS)
     names = (tuple(ids["user_feature_names"]), tuple(ids["item_feature_names"]))
-    data = Dataset(log, users, items, _matrix(folder / "items.npz"), *names)
+    data = Dataset(log, users, items, load_features(folder / "items.npz"), *names)
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
     return Prepared(assemble(data, train, validation, test), summary)
 
@@ -100,10 +90,6 @@ def load_prepared(folder: Path) -> Prepared | None:
 def _id_map(values: list[Any]) -> IdMap:
     integers = bool(values) and isinstance(values[0], int)
     return IdMap(np.array(values, dtype=np.int64 if integers else object))
-
-
-def _matrix(path: Path) -> sparse.csr_matrix | None:
-    return sparse.csr_matrix(sparse.load_npz(path)) if path.is_file() else None
 
 
 def _code_digest() -> str:

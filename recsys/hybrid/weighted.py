@@ -1,6 +1,6 @@
 """Weighted hybrid: non-negative weights on standardised member scores, fitted per history length.
 
-    score(u, i) = Σ_m  w_{s(u), m} z_m(u, i)  +  v_{s(u), m} ρ_m(u, i),    ρ = log (1 + N) / (1 + min(rank, N))
+    score(u, i) = Σ_m  w_{s(u), m} z_m(u, i)  +  v_{s(u), m} ρ_m(u, i),    ρ = log((1 + N) / (1 + min(rank, N)))
 
 with s(u) the segment of the user's history length, z the z-score and rank the place of item i among member m's best
 unseen ones. A z-score says how sure a member is, its tail as heavy as the member's own scale; the rank does not care
@@ -107,7 +107,7 @@ def segment_of(length: IntArray) -> IntArray:
 
 
 def rho(rank: Any, size: int) -> FloatArray:
-    """log (1 + N) / (1 + rank): 0 for what is not among the best N."""
+    """log((1 + N) / (1 + rank)): 0 for what is not among the best N."""
     return np.log((1 + size) / (1 + np.asarray(rank))).astype(np.float32)
 
 

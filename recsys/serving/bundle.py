@@ -23,10 +23,10 @@ from typing import Literal
 
 import numpy as np
 from pydantic import Field, ValidationError
-from scipy import sparse
 
 import recsys
 from recsys.config import Section
+from recsys.data.catalogue import IDS, load_features, save_catalogue
 from recsys.data.dataset import Dataset, Split
 from recsys.data.idmap import IdMap
 from recsys.data.interactions import Interactions
@@ -35,7 +35,7 @@ from recsys.errors import InputError
 from recsys.hybrid import persistence
 from recsys.models.base import Recommender
 
-MANIFEST, IDS, LOG = "bundle.json", "ids.json", "log.npz"
+MANIFEST, LOG = "bundle.json", "log.npz"
 FittedOn = Literal["all", "train+validation"]
 
 
@@ -96,9 +96,9 @@ class Bundle:
             user, item, time, weight, in_evaluated = (
                 arrays[name] for name in ("user", "item", "time", "weight", "in_evaluated")
             )
-        log = Interactions(user, item, time, weight, len(users), len(items), _features(folder / "users.npz"))
+        log = Interactions(user, item, time, weight, len(users), len(items), load_features(folder / "users.npz"))
         names = (tuple(ids["user_feature_names"]), tuple(ids["item_feature_names"]))
-        data = Dataset(log, users, items, _features(folder / "items.npz"), *names)
+        data = Dataset(log, users, items, load_features(folder / "items.npz"), *names)
         return cls(folder, manifest, data, in_evaluated, device)
 
     @cached_property
@@ -147,16 +147,7 @@ def write_bundle(
     np.savez_compressed(
         folder / LOG, user=log.user, item=log.item, time=log.time, weight=log.weight, in_evaluated=known
     )
-    for name, matrix in (("users", log.features), ("items", data.item_features)):
-        if matrix is not None:
-            sparse.save_npz(folder / f"{name}.npz", matrix)
-    ids = {
-        "users": data.users.values.tolist(),
-        "items": data.items.values.tolist(),
-        "user_feature_names": data.user_feature_names,
-        "item_feature_names": data.item_feature_names,
-    }
-    (folder / IDS).write_text(json.dumps(ids), encoding="utf-8")
+    save_catalogue(data, folder)
     for name, model in (("serving", serving), ("evaluated", evaluated), ("fallback", fallback)):
         persistence.save(model, folder / name)
     # Last: a folder with a manifest is complete.
@@ -166,7 +157,3 @@ def write_bundle(
 
 def _pairs(events: Interactions) -> IntArray:
     return events.user.astype(np.int64) * events.n_items + events.item
-
-
-def _features(path: Path) -> sparse.csr_matrix | None:
-    return sparse.csr_matrix(sparse.load_npz(path)) if path.is_file() else None

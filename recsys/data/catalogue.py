@@ -1,0 +1,29 @@
+"""Ids and features of users and items on disk: the part that a prepared set and a served bundle have in common."""
+
+import json
+from pathlib import Path
+
+from scipy import sparse
+
+from recsys.data.dataset import Dataset
+
+IDS = "ids.json"
+
+
+def save_catalogue(data: Dataset, folder: Path) -> None:
+    """Write ids.json (raw ids by row, names of features), and users.npz and items.npz where there are features."""
+    for name, matrix in (("users", data.interactions.features), ("items", data.item_features)):
+        if matrix is not None:
+            sparse.save_npz(folder / f"{name}.npz", matrix)
+    ids = {
+        "users": data.users.values.tolist(),
+        "items": data.items.values.tolist(),
+        "user_feature_names": data.user_feature_names,
+        "item_feature_names": data.item_feature_names,
+    }
+    (folder / IDS).write_text(json.dumps(ids), encoding="utf-8")
+
+
+def load_features(path: Path) -> sparse.csr_matrix | None:
+    """Features [rows, names] that `save_catalogue` wrote; none where there were none."""
+    return sparse.csr_matrix(sparse.load_npz(path)) if path.is_file() else None
