@@ -10,9 +10,13 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 TORCH := $(shell sed -n 's/^torch==/&/p' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
+# The peers of the bench live apart from the product.
+BENCH_VENV := .venv-bench
+BENCH_READY := $(BENCH_VENV)/.ready
+BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check ui clean
+.PHONY: help demo test lint types contracts check bench ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -34,6 +38,9 @@ contracts: $(READY) ## check which package may import which
 	$(BIN)/lint-imports
 
 check: lint types contracts test ## all checks, as CI runs them
+
+bench: $(READY) $(BENCH_READY) ## measure every model beside the best public ones (hours), bench/RESULTS.md
+	$(BIN)/python -m bench
 
 ui: export MLFLOW_DISABLE_TELEMETRY = true
 ui: export DO_NOT_TRACK = 1
@@ -59,4 +66,12 @@ $(READY): pyproject.toml constraints.txt
 		$(PIP) install -qq --no-deps $(TORCH)
 	@echo "[3/3] all other dependencies, one to three minutes"
 	@$(PIP) install -qq -c constraints.txt -e '.[dev]'
+	@touch $@
+
+$(BENCH_READY): bench/requirements.txt bench/requirements-nodeps.txt
+	@$(PYTHON) -m venv $(BENCH_VENV)
+	@$(BENCH_PIP) install -qq --retries 1 --no-deps --index-url $(TORCH_INDEX) $(TORCH) 2>/dev/null || \
+		$(BENCH_PIP) install -qq --no-deps $(TORCH)
+	@$(BENCH_PIP) install -qq -r bench/requirements.txt
+	@$(BENCH_PIP) install -qq --no-deps -r bench/requirements-nodeps.txt
 	@touch $@
