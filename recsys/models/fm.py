@@ -10,7 +10,9 @@ so that the whole catalogue is one matrix product, and an item never seen scores
 *Differs from the paper:* trained on the softmax over the catalogue (negatives shared by the batch) in place of a
 pointwise loss, from vectors that start at the spectrum of the log; x of a past item is its event weight, decayed with
 age, 2^(−age / half_life), the bag divided by (Σ x)^norm, in training as in scoring; v₀ stands for the context's bias
-feature; pairs among one item's own features are left out: they are constants that b_i can learn.
+feature; pairs among one item's own features are left out: they are constants that b_i can learn. x of an attribute is
+1/√(attributes of the item), so that an item with many of them is no louder than one with few, and negatives are drawn
+among items with events only: that nobody met an item that nobody could meet says nothing about its attributes.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives.
 """
 
@@ -95,7 +97,8 @@ class FM:
         self.config = config or FMConfig()
         self.seed, self.device = seed, device
         self.net: _Net | None = None
-        self.attributes = _features(None, 0)  # [n_items, item features]
+        self.attributes = _features(None, 0)
+        """[n_items, item features]: values x_l."""
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
@@ -106,9 +109,10 @@ class FM:
         """Predict every event from the bag of events before it, the last one, and attributes."""
         c, log = self.config, data.interactions
         windows = Windows(log, c.max_len)
-        self.attributes = _features(data.item_features, log.n_items)
+        self.attributes = _evened(_features(data.item_features, log.n_items))
         users = _features(log.features, log.n_users)
         decay = _decay(c.max_len, c.half_life).to(self.device)
+        met = torch.from_numpy(np.unique(log.item).astype(np.int64)).to(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width).to(self.device)
@@ -127,8 +131,8 @@ class FM:
                 q = q + bag(users[batch.user.numpy()], net.user_feature)[:, None, :]
                 real = batch.weights > 0
                 targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
-                negatives = draw_negatives(log.n_items, c.negatives, self.device)
-                return sampled_softmax(dropout(q[real]), targets, weights, self._items, negatives, log.n_items)
+                negatives = met[draw_negatives(len(met), c.negatives, self.device)]
+                return sampled_softmax(dropout(q[real]), targets, weights, self._items, negatives, len(met))
 
             def batches(rng: np.random.Generator) -> Iterator[Batch]:
                 return windows.batches(c.batch_tokens, rng)
@@ -190,6 +194,13 @@ class FM:
 
 def _features(matrix: sparse.csr_matrix | None, rows: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.zeros((rows, 0), np.float32)) if matrix is None else matrix
+
+
+def _evened(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Rows divided by the root of their sum: 1/√m for each of m attributes."""
+    total = np.asarray(attributes.sum(1)).ravel()
+    scale = np.divide(1, np.sqrt(total), out=np.zeros_like(total), where=total > 0)
+    return sparse.csr_matrix(sparse.diags_array(scale) @ attributes, dtype=np.float32)
 
 
 def _decay(T: int, half_life: float) -> Tensor:

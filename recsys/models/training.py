@@ -83,18 +83,18 @@ def sampled_softmax(
         −s_y + log( exp(s_y) + n/N Σ_{j ∈ negatives, j ≠ y} exp(s_j) ),   s_i = ⟨h, v_i⟩ + b_i
 
     Negatives are drawn uniformly without replacement and shared by the batch, so that the sum is one matrix
-    product (Klenitskiy & Vasilev 2023); with N = n it is the softmax itself. `items` gives vectors [·, d] and
-    biases [·] of item rows. h [M, d], targets [M] int64, weights [M], negatives [N] int64 without repetition.
+    product (Klenitskiy & Vasilev 2023); with N = n, the items they are drawn from, it is the softmax itself. `items`
+    gives vectors [·, d] and biases [·] of item rows. h [M, d], targets [M] int64, weights [M], negatives [N] int64
+    without repetition.
     """
     v, b = items(targets)
     positive = (h * v).sum(1) + b  # [M]
     v, b = items(negatives)
     others = torch.addmm(b + math.log(n / len(negatives)), h, v.T)  # [M, N]
-    column = torch.full((n,), -1, device=h.device)
-    column[negatives] = torch.arange(len(negatives), device=h.device)
-    hit = column[targets]
-    row = torch.nonzero(hit >= 0).squeeze(1)
-    others[row, hit[row]] = -torch.inf
+    ordered, order = negatives.sort()
+    column = order[torch.searchsorted(ordered, targets).clamp(max=len(negatives) - 1)]
+    row = torch.nonzero(negatives[column] == targets).squeeze(1)
+    others[row, column[row]] = -torch.inf
     loss = torch.logaddexp(positive, torch.logsumexp(others, 1)) - positive
     return (loss * weights).sum() / weights.sum()
 

@@ -24,7 +24,8 @@ def fitted(random_log, dataset_of):
     with torch.no_grad():
         model.net.item_bias += torch.randn(log.n_items)
         model.net.item_feature_bias += torch.randn(4)
-    return model, log, attributes.toarray()
+    x = attributes.toarray()
+    return model, log, x / np.sqrt(np.maximum(x.sum(1, keepdims=True), 1))
 
 
 def brute_force(net, events, of_user, item, of_item):
@@ -72,6 +73,17 @@ def test_an_item_without_events_has_no_vector_of_its_own(random_log, dataset_of)
     net = FM(CONFIG.model_copy(update={"lr": 1e-12, "weight_decay": 0.0})).fit(dataset_of(rare)).net
     assert net.item[[0, 1]].abs().max() < 1e-6
     assert net.item[2:].abs().max(1).values.min() > 1e-3
+
+
+def test_an_item_nobody_met_is_not_pushed_down(random_log, dataset_of):
+    """Item 0 has no events and the only attribute 0: no gradient reaches either."""
+    log = random_log()
+    log = log.where(log.item != 0)
+    attributes = sparse.csr_matrix(np.eye(2, dtype=np.float32)[np.minimum(np.arange(log.n_items), 1)])
+    config = CONFIG.model_copy(update={"weight_decay": 0.0, "negatives": 1000})
+    net = FM(config).fit(dataset_of(log, attributes)).net
+    assert net.item_bias[0] == net.item_feature_bias[0] == 0
+    assert net.item_feature_bias[1] != 0
 
 
 def test_scoring_comes_after_fitting():
