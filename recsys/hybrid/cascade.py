@@ -13,8 +13,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import BoolArray, FloatArray
 from recsys.hybrid.base import Combination, as_state, shares
 from recsys.hybrid.likelihood import fit_weights
-from recsys.hybrid.members import Members, chosen, standard_scores
-from recsys.hybrid.pool import Pool, best_unseen
+from recsys.hybrid.members import Members, best_unseen, chosen, standard_scores
+from recsys.hybrid.pool import Pool
 from recsys.models.base import State
 
 BELOW = np.float32(1e4)

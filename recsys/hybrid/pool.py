@@ -13,7 +13,7 @@ import numpy as np
 from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
 from recsys.data.schema import BoolArray, FloatArray, IntArray, RowArray
-from recsys.hybrid.members import Members, standard_scores
+from recsys.hybrid.members import Members, each_placed
 
 FLOOR = "popularity"
 """The member that is always there, and answers whoever has no history."""
@@ -122,8 +122,7 @@ def build_pool(
 
 def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.ndarray[Any, Any], ...]:
     B, n = len(part), part.history.n_items
-    z = standard_scores(members, part.history)  # [M, B, n]
-    member_rank = member_ranks(z, part.history, size)
+    z, member_rank = ranked_scores(members, part.history, size)  # each [M, B, n]
     shown: BoolArray = np.asarray((member_rank < size).any(0))
     relevant = np.zeros((B, n), dtype=np.bool_)
     relevant[part.truth.user, part.truth.item] = True
@@ -133,29 +132,15 @@ def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.
     return (rows + offset, items, *columns)
 
 
-def best_unseen(scores: FloatArray, history: Interactions, size: int) -> tuple[IntArray, RowArray]:
-    """Each user's best unseen items by standardised scores, best first, and the place of each, 0 = best.
+def ranked_scores(members: Members, history: Interactions, size: int) -> tuple[FloatArray, RowArray]:
+    """Standardised scores [M, B, n] float32 of every member, and the place of each item by them [M, B, n] int32.
 
-    Scores are compared to four decimals: what rounding alone tells apart would change places with the batch. Items
-    that tie with the first one left out have no place of their own (a member that says nothing of most items would
-    otherwise give places by row number), nor have seen ones: their place is `size`. Both [B, min(size, n)].
+    Places are those of `best_unseen`; `size` for all other items.
     """
-    unseen = scores.round(4)
-    unseen[history.user, history.item] = -np.inf
-    user, top = np.arange(len(scores))[:, None], min(size, scores.shape[1])
-    order = np.argpartition(-unseen, min(top, scores.shape[1] - 1), axis=1)
-    left_out = unseen[user, order[:, top : top + 1]] if top < scores.shape[1] else np.float32(-np.inf)
-    best = order[:, :top]
-    best = np.take_along_axis(best, np.argsort(-unseen[user, best], axis=1, kind="stable"), 1)
-    place = np.where(unseen[user, best] > left_out, np.arange(top), size)
-    return best, place.astype(np.int32)
-
-
-def member_ranks(z: FloatArray, history: Interactions, size: int) -> RowArray:
-    """[M, B, n] int32: `best_unseen` places by member; `size` for all other items."""
-    ranks = np.full(z.shape, size, dtype=np.int32)
-    user = np.arange(z.shape[1])[:, None]
-    for scores, rank in zip(z, ranks, strict=True):
-        best, place = best_unseen(scores, history, size)
-        rank[user, best] = place
-    return ranks
+    shape = (len(members), history.n_users, history.n_items)
+    z, rank = np.empty(shape, np.float32), np.full(shape, size, np.int32)
+    user = np.arange(history.n_users)[:, None]
+    for m, (scores, best, place) in enumerate(each_placed(members, history, size)):
+        z[m] = scores
+        rank[m, user, best] = place
+    return z, rank

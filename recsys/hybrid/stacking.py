@@ -17,8 +17,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.hybrid.base import Combination, as_state, shares
 from recsys.hybrid.likelihood import fit_weights
-from recsys.hybrid.members import Members, standard_scores
-from recsys.hybrid.pool import Pool, member_ranks
+from recsys.hybrid.members import Members
+from recsys.hybrid.pool import Pool, ranked_scores
 from recsys.models.base import State
 
 NEGATIVES = 60
@@ -76,8 +76,7 @@ class Stacking(Combination):
 
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the learner on the union of the members' best, the blend below."""
-        z = standard_scores(self.members, history)  # [M, B, n]
-        rank = member_ranks(z, history, self.size)
+        z, rank = ranked_scores(self.members, history, self.size)  # each [M, B, n]
         blend = np.tensordot(self.w, z, axes=1).astype(np.float32)
         user, item = np.nonzero((rank < self.size).any(0))
         pick = (slice(None), user, item)

@@ -19,8 +19,8 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray, IntArray
 from recsys.hybrid.base import Combination, as_state, shares
 from recsys.hybrid.likelihood import fit_weights
-from recsys.hybrid.members import Members, chosen, each_standard
-from recsys.hybrid.pool import Pool, best_unseen
+from recsys.hybrid.members import Members, chosen, each_placed
+from recsys.hybrid.pool import Pool
 from recsys.models.base import State
 
 EDGES = np.array([1, 5, 20, 100])
@@ -70,8 +70,7 @@ class Weighted(Combination):
         w, v = np.split(self.W[segment_of(history.lengths)], 2, axis=1)  # each [B, M]
         blend = np.zeros((history.n_users, history.n_items), np.float32)
         user = np.arange(history.n_users)[:, None]
-        for m, z in enumerate(each_standard(self.members, history)):
-            best, place = best_unseen(z, history, self.size)
+        for m, (z, best, place) in enumerate(each_placed(self.members, history, self.size)):
             z *= w[:, m, None]
             blend += z
             blend[user, best] += v[:, m, None] * rho(place, self.size)

@@ -2,34 +2,20 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from scipy import sparse
 
 from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
-from recsys.data.schema import FloatArray, IntArray, RowArray
+from recsys.data.schema import IntArray, RowArray
 from recsys.metrics import beyond_accuracy, ranking
 from recsys.metrics.ranking import PerUser
-from recsys.metrics.top_k import top_k
-
-BLOCK_BYTES = 256 << 20
-"""Memory for the scores of the users judged at a time."""
-
-COPIES = 3
-"""Score matrices alive at a time: the model's, one it worked on, the one without seen items."""
+from recsys.metrics.recommend import BLOCK_BYTES, Scorer, best_items, blocks
 
 Progress = Callable[[int, int], None]
 """Called with the users judged so far and the users in all."""
-
-
-class Scorer(Protocol):
-    """The part of a recommender that evaluation needs."""
-
-    def score(self, history: Interactions) -> FloatArray:
-        """[B, n_items] float32 for the B users of `history`, finite."""
-        ...
 
 
 @dataclass(frozen=True, eq=False)
@@ -170,25 +156,9 @@ def _ranked(
     progress: Progress | None,
 ) -> Iterator[tuple[Holdout, dict[str, RowArray]]]:
     """Blocks of users with every model's best items, [B, depth]."""
-    size = max(1, block_bytes // (COPIES * 4 * holdout.history.n_items))
-    for start in range(0, len(users), size):
-        part = holdout.select(users[start : start + size])
-        tops = {}
-        for name, model in models.items():
-            scores = model.score(part.history)
-            _check(name, scores, part.history)
-            tops[name], _ = top_k(scores, part.history, depth, seed=seed)
+    for rows in blocks(len(users), holdout.history.n_items, block_bytes):
+        part = holdout.select(users[rows])
+        tops = {name: best_items(name, model, part.history, depth, seed=seed)[0] for name, model in models.items()}
         yield part, tops
         if progress is not None:
-            progress(min(start + size, len(users)), len(users))
-
-
-def _check(name: str, scores: FloatArray, history: Interactions) -> None:
-    if scores.shape != (history.n_users, history.n_items):
-        raise ValueError(f"{name} scored {scores.shape} for {history.n_users} users × {history.n_items} items")
-    # NaN and infinity show in the extremes, without a mask as large as the scores.
-    if not (np.isfinite(scores.min()) and np.isfinite(scores.max())):
-        wrong = int((~np.isfinite(scores)).sum())
-        raise ValueError(
-            f"{name} gave {wrong} scores that are not finite, of {scores.size}; every score must be finite"
-        )
+            progress(int(rows[-1]) + 1, len(users))

@@ -65,6 +65,7 @@ class ALS:
         self.seed, self.device = seed, device
         self.Q: Tensor = torch.zeros(0, 0)  # [n_items, d]
         self.mean = 1.0  # of |S_u| + α₀ |I| over the users of the log
+        self._basis: tuple[Tensor, Tensor, Tensor, Tensor] | None = None  # of the vectors solved for last
 
     @classmethod
     def memory_bytes(cls, config: ALSConfig, data: Dataset) -> int:
@@ -113,8 +114,12 @@ class ALS:
         `mean` is what |S| + α₀ · columns is compared to for a row's regularisation.
         """
         c, d = self.config, Q.shape[1]
-        eigenvalues, V = torch.linalg.eigh(c.alpha0 * (Q.T @ Q))
-        Z = torch.cat((Q @ V, Q.new_zeros(1, d)))  # the last row is the padding's
+        # Scoring meets the same items block after block: what depends on them alone is computed once.
+        if self._basis is None or self._basis[0] is not Q:
+            eigenvalues, V = torch.linalg.eigh(c.alpha0 * (Q.T @ Q))
+            Z = torch.cat((Q @ V, Q.new_zeros(1, d)))  # the last row is the padding's
+            self._basis = (Q, eigenvalues, V, Z)
+        _, eigenvalues, V, Z = self._basis
         lengths = np.diff(X.indptr)
         reg = c.reg * ((lengths + c.alpha0 * X.shape[1]) / mean) ** c.nu
         out = Q.new_zeros(X.shape[0], d)

@@ -13,8 +13,9 @@ from recsys.data.idmap import UNKNOWN, IdMap
 from recsys.data.interactions import Interactions
 from recsys.data.schema import ITEM, USER, IntArray
 from recsys.errors import InputError
-from recsys.metrics.evaluation import BLOCK_BYTES, COPIES
-from recsys.metrics.top_k import NO_ITEM, top_k
+from recsys.hybrid.fallback import WithFallback
+from recsys.metrics.recommend import BLOCK_BYTES, recommend
+from recsys.metrics.top_k import NO_ITEM
 from recsys.serving.bundle import Bundle
 
 COLUMNS = (USER, ITEM, "score", "rank", "source")
@@ -33,8 +34,7 @@ class Engine:
     """
 
     def __init__(self, bundle: Bundle, block_bytes: int = BLOCK_BYTES) -> None:
-        self.bundle = bundle
-        self._users_at_a_time = max(1, block_bytes // (COPIES * 4 * len(bundle.data.items)))
+        self.bundle, self.block_bytes = bundle, block_bytes
 
     def recommend(
         self,
@@ -63,14 +63,19 @@ class Engine:
         if not asked:
             return pd.DataFrame(columns=list(COLUMNS))
         history = self._histories(asked, given)
-        size = self._users_at_a_time
-        blocks = [
-            self._block(history.select(range(start, min(start + size, len(asked)))), k, exclude_seen, start)
-            for start in range(0, len(asked), size)
-        ]
-        answer = pd.concat(blocks, ignore_index=True)
-        answer.insert(0, USER, pd.Series(asked, dtype=object).infer_objects()[answer.pop("row")].to_numpy())
-        return answer
+        model = WithFallback.of(self.bundle.serving, self.bundle.fallback)
+        items, scores = recommend(model, history, k, exclude_seen=exclude_seen, block_bytes=self.block_bytes)
+        row, place = np.nonzero(items != NO_ITEM)
+        sources = np.where(history.lengths > 0, self.bundle.manifest.model, FALLBACK)
+        return pd.DataFrame(
+            {
+                USER: pd.Series(asked, dtype=object).infer_objects()[row].to_numpy(),
+                ITEM: self.bundle.data.items.raw(items[row, place]),
+                "score": scores[row, place],
+                "rank": place + 1,
+                "source": sources[row],
+            }
+        )
 
     def _histories(self, users: list[Any], given: list[list[Any] | None]) -> Interactions:
         """One row a question: the history given, else what the log knows."""
@@ -101,27 +106,6 @@ class Engine:
         repeated = pd.DataFrame({"asker": asker, "item": item}).duplicated().to_numpy()
         kept = (item != UNKNOWN) & ~repeated
         return asker[kept], item[kept]
-
-    def _block(self, history: Interactions, k: int, exclude_seen: bool, first: int) -> pd.DataFrame:
-        """Answers to some questions; `row` says to which, counted from `first`."""
-        known = history.lengths > 0
-        scores = np.empty((history.n_users, history.n_items), np.float32)
-        for model, who in (("serving", np.flatnonzero(known)), ("fallback", np.flatnonzero(~known))):
-            if len(who):
-                scores[who] = getattr(self.bundle, model).score(history.select(who))
-        items, best = top_k(scores, history if exclude_seen else None, k)
-        there = items != NO_ITEM
-        row, place = np.nonzero(there)
-        sources = np.where(known, self.bundle.manifest.model, FALLBACK)
-        return pd.DataFrame(
-            {
-                "row": row + first,
-                ITEM: self.bundle.data.items.raw(items[there]),
-                "score": best[there],
-                "rank": place + 1,
-                "source": sources[row],
-            }
-        )
 
 
 def _question(

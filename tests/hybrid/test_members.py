@@ -1,9 +1,9 @@
-"""Standardised scores by hand, and members that are asked once."""
+"""Standardised scores and places by hand, and members that are asked once."""
 
 import numpy as np
 
 from recsys.data.interactions import Interactions
-from recsys.hybrid.members import Remembered, chosen, standard_scores, standardise
+from recsys.hybrid.members import Remembered, best_unseen, chosen, standard_scores, standardise
 
 
 def test_unseen_items_have_mean_0_and_deviation_1():
@@ -54,4 +54,47 @@ def test_a_remembered_member_is_asked_once_a_batch(planted):
     assert member.asked == 1
     other = batch.select([3, 1])
     np.testing.assert_array_equal(remembered.score(other), kept[[3, 1]])
+    assert member.asked == 2
+
+
+def placed(z, seen, size):
+    """Items that have a place, by place."""
+    (items,), (places,) = best_unseen(np.array([z], np.float32), Interactions.of_histories([seen], len(z)), size)
+    return {int(place): int(item) for item, place in zip(items, places, strict=True) if place < size}
+
+
+def test_places_are_those_of_unseen_items():
+    assert placed([0.3, 0.9, 0.5, 0.1], [1], 2) == {0: 2, 1: 0}
+    assert placed([0.3, 0.9, 0.5, 0.1], [1], 9) == {0: 2, 1: 0, 2: 3}
+
+
+def test_who_ties_with_the_first_left_out_has_no_place():
+    assert placed([2, 0, 1, 0, 0], [], 3) == {0: 0, 1: 2}
+    everything = placed([2, 0, 1, 0, 0], [], 5)
+    assert (everything[0], everything[1]) == (0, 2)
+    assert {everything[2], everything[3], everything[4]} == {1, 3, 4}
+
+
+def test_rounding_errors_do_not_change_places():
+    """The same scores up to the last bits, as another batch size gives them."""
+    rng = np.random.default_rng(0)
+    z = rng.integers(0, 30, (20, 50)).astype(np.float32)  # few levels: ties everywhere
+    noise = z + rng.uniform(-1e-6, 1e-6, z.shape).astype(np.float32)
+    found = [placed(row, [], 10) for row in z]
+    assert [placed(row, [], 10) for row in noise] == found
+    assert min(map(len, found)) < 10, "a tie with the first left out"
+    assert max(map(len, found)) == 10
+
+
+def test_places_are_remembered_with_the_scores(planted):
+    p = planted(lambda u: (1, 1, 1), users=5)
+    member, batch = p.members["a"], p.holdout.history
+    remembered = Remembered(member)
+    for size in (3, 2, 3):
+        z, *places = remembered.placed(batch, size)
+        np.testing.assert_array_equal(z, remembered.standard(batch))
+        np.testing.assert_array_equal(places, best_unseen(z, batch, size))
+        z[:] = 0  # the caller may
+    other = batch.select([3, 1])
+    np.testing.assert_array_equal(remembered.placed(other, 3)[1], best_unseen(remembered.standard(other), other, 3)[0])
     assert member.asked == 2

@@ -7,7 +7,7 @@ import pytest
 
 from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
-from recsys.hybrid.pool import best_unseen, build_pool, member_ranks
+from recsys.hybrid.pool import build_pool
 from recsys.metrics.evaluation import evaluate
 
 
@@ -97,25 +97,3 @@ def test_blocks_do_not_change_the_pool(case, monkeypatch):
     assert told[-1] == (120, 120)
     for name in ("user", "item", "z", "rank", "relevant", "shown", "length", "n_relevant", "floor"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(pool, name), err_msg=name)
-
-
-def test_ranks_are_places_among_unseen_items():
-    z = np.array([[[0.3, 0.9, 0.5, 0.1]]], np.float32)
-    assert member_ranks(z, Interactions.of_histories([[1]], 4), 2).tolist() == [[[1, 2, 0, 2]]]
-    assert member_ranks(z, Interactions.of_histories([[1]], 4), 9).tolist() == [[[1, 9, 0, 2]]]
-
-
-def test_rounding_errors_do_not_change_places():
-    """The same scores up to the last bits, as another batch size gives them."""
-    rng = np.random.default_rng(0)
-    z = rng.integers(0, 5, (20, 50)).astype(np.float32)  # few levels: ties everywhere
-    noise = z + rng.uniform(-1e-6, 1e-6, z.shape).astype(np.float32)
-    nothing = Interactions.of_histories([[]] * 20, 50)
-    for noisy, clean in zip(best_unseen(noise, nothing, 10), best_unseen(z, nothing, 10), strict=True):
-        np.testing.assert_array_equal(noisy, clean)
-
-
-def test_who_ties_with_the_first_left_out_has_no_place():
-    z = np.array([[[2.0, 0.0, 1.0, 0.0, 0.0]]], np.float32)
-    assert member_ranks(z, Interactions.of_histories([[]], 5), 3).tolist() == [[[0, 3, 1, 3, 3]]]
-    assert member_ranks(z, Interactions.of_histories([[]], 5), 5).tolist() == [[[0, 2, 1, 3, 4]]]
