@@ -8,9 +8,10 @@ Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019 (arXiv 19
 X [users × items] is the log, x one history.
 *Differs from the paper:* x is weighted by recency when scoring (2^(−age / half_life)); users weigh
 (history length)^(−user_norm) in XᵀX, so that heavy ones do not drown the rest, scaled to a mean of 1 over events, so
-that λ stays on the scale of event counts; only items with events take part, the others score 0. The inverse is a
-float32 Cholesky factorisation, in place.
-*Cost:* n³ flops and 8 n² bytes for n items with events. *Limits:* refuses a catalogue over its memory budget.
+that λ stays on the scale of event counts; only items with events take part, the others score 0. The Gram matrix, its
+Cholesky factor, P and B are one float32 array after another in the same place.
+*Cost:* Σ_u |S_u|² / 2 + n³ flops and 4 n² bytes for n items with events. *Limits:* refuses a catalogue over its memory
+budget.
 """
 
 from collections.abc import Mapping
@@ -26,6 +27,9 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.bag import bag
 from recsys.models.base import HALF_LIVES, ModelConfig, Range, Space, State
+
+BLOCK_BYTES = 32 * 2**20
+"""Of rows of the Gram matrix while they are sparse."""
 
 
 class EASEConfig(ModelConfig):
@@ -59,8 +63,9 @@ class EASE:
 
     @classmethod
     def memory_bytes(cls, config: EASEConfig, data: Dataset) -> int:
-        """The Gram matrix, its factor and its inverse: 12 n² bytes at the peak."""
-        return 12 * len(np.unique(data.interactions.item)) ** 2
+        """One n × n array, a few sparse copies of the log, and a block of rows, sparse and dense."""
+        log = data.interactions
+        return 4 * len(np.unique(log.item)) ** 2 + 40 * len(log) + 2 * BLOCK_BYTES
 
     def fit(self, data: Dataset) -> Self:
         """Invert the regularised Gram matrix (eq. 8)."""
@@ -70,10 +75,13 @@ class EASE:
         weight = np.maximum(log.lengths, 1.0) ** -self.config.user_norm  # of users
         weight /= weight[log.user].mean()
         X = sparse.diags_array(np.sqrt(weight).astype(np.float32)) @ log.matrix()[:, self.active]
-        G = torch.from_numpy((X.T @ X).toarray().astype(np.float32, copy=False)).to(self.device)  # [n, n]
+        G = upper_gram(sparse.csr_matrix(X)).to(self.device)
         G.diagonal().add_(self.config.reg)
-        P = torch.cholesky_inverse(torch.linalg.cholesky(G))
-        self.B = P.div_(-P.diagonal())
+        # LAPACK works in place on columns: on the transpose, whose lower triangle is the one that is filled.
+        columns = G.mT
+        torch.linalg.cholesky(columns, out=columns)
+        torch.cholesky_inverse(columns, out=columns)  # fills both triangles: G is P
+        self.B = G.div_(-G.diagonal())
         self.B.fill_diagonal_(0.0)
         return self
 
@@ -93,3 +101,15 @@ class EASE:
         self.B = torch.from_numpy(state["B"]).to(self.device)
         self.active, self.n_items = state["active"], int(state["n_items"])
         return self
+
+
+def upper_gram(X: sparse.csr_matrix) -> torch.Tensor:
+    """[n, n] float32: XᵀX on and above the diagonal, below it whatever; no second array of that size on the way."""
+    n = X.shape[1]
+    G = torch.empty(n, n)
+    Xt = X.T.tocsr()
+    rows = max(1, BLOCK_BYTES // (8 * n))
+    for start in range(0, n, rows):
+        block = slice(start, start + rows)
+        G[block, start:] = torch.from_numpy((Xt[block] @ X[:, start:]).toarray())
+    return G

@@ -134,14 +134,14 @@ class TestRefusal:
         return prepared_set(preprocess(configure(data={"path": str(tmp_path / "many.csv")}))[0])
 
     def test_a_candidate_over_the_budget_is_refused_with_its_estimate(self, configure, prepared):
-        config = configure(models={"memory_gib": 0.15})
-        # 12 n² bytes are 192 MB.
+        config = configure(models={"memory_gib": 0.05})
+        # 4 n² bytes are 64 MB, the blocks they are made of as much again.
         assert candidates.refusal("ease", config, prepared) == (
-            "ease is left out: a catalogue of 4,000 items needs an estimated 0.2 GiB, models.memory_gib allows 0.15"
+            "ease is left out: a catalogue of 4,000 items needs an estimated 0.1 GiB, models.memory_gib allows 0.05"
         )
 
     def test_one_within_the_budget_is_not(self, configure, prepared):
-        assert candidates.refusal("ease", configure(models={"memory_gib": 0.2}), prepared) is None
+        assert candidates.refusal("ease", configure(models={"memory_gib": 0.15}), prepared) is None
 
 
 class TestCheck:
