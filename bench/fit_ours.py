@@ -7,7 +7,10 @@ Reads of `task.params`:
     half_lives: at the end one checkpoint for each of these instead (label `half_life`), at the same second.
     seconds: after which a training in epochs stops at the next checkpoint.
     seed: of the model.
+    scores: true gives the extra `scores` [U, n_items] float32 of the fitted model.
 """
+
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,7 +21,7 @@ from recsys.data.idmap import IdMap
 from recsys.data.interactions import Interactions
 from recsys.metrics.top_k import top_k
 from recsys.models.base import Recommender
-from recsys.models.table import create
+from recsys.models.table import TABLE, create
 
 BLOCK = 500
 """Users scored at a time."""
@@ -27,36 +30,35 @@ BLOCK = 500
 def run(task: Task) -> Fit:
     """Warm up, fit, make lists at each checkpoint."""
     torch.set_num_threads(task.threads)
-    params = task.params
-    data, users = dataset(task), task.users
+    params, data, users = task.params, dataset(task), task.users
     log, every, half_lives = data.interactions, params.get("every"), params.get("half_lives")
-    make = lambda config: create(params["model"], config, seed=params.get("seed", 0))  # noqa: E731  # short and local
-    model = make(params.get("config"))
-    in_epochs = "epochs" in model.Config.model_fields
-    warm = dataset(task.sample())
-    make({**params.get("config", {}), **({"epochs": 1} if in_epochs else {})}).fit(warm)
+    name, config, seed = params["model"], params.get("config", {}), params.get("seed", 0)
+    in_epochs = "epochs" in TABLE[name].Config.model_fields
+    create(name, {**config, "epochs": 1} if in_epochs else config).fit(dataset(task.sample()))
+    model = create(name, config, seed=seed)
+    label = {"epoch": model.config.epochs} if in_epochs else {}
 
-    watch = Stopwatch()
+    def checkpoint(**label: Any) -> None:
+        watch.checkpoint(lambda: lists(model, log, users), **label)
 
     def on_epoch(epoch: int, model: Recommender) -> bool:
-        last = epoch == model.config.epochs
-        if epoch % every == 0 and not (last and half_lives):
-            watch.checkpoint(lambda: lists(model, log, users), epoch=epoch)
+        at_the_end = half_lives and epoch == label["epoch"]
+        if epoch % every:
+            return False
+        if not at_the_end:
+            checkpoint(epoch=epoch)
         return watch.elapsed > params.get("seconds", np.inf)
 
-    if in_epochs and every:
-        model.fit(data, on_epoch)
-    else:
-        model.fit(data)
-    label = {"epoch": model.config.epochs} if in_epochs else {}
-    if half_lives:
-        fitted = model.config
-        for half_life in half_lives:
-            model.config = fitted.model_copy(update={"half_life": half_life})
-            watch.checkpoint(lambda: lists(model, log, users), **label, half_life=half_life)
-    elif not every:
-        watch.checkpoint(lambda: lists(model, log, users), **label)
-    return watch.fit("torch", "numpy", "scipy")
+    watch = Stopwatch()
+    model.fit(data, on_epoch) if every else model.fit(data)
+    fitted = model.config
+    for half_life in half_lives or ():
+        model.config = fitted.model_copy(update={"half_life": half_life})
+        checkpoint(**label, half_life=half_life)
+    if not (every or half_lives):
+        checkpoint(**label)
+    extra = {"scores": model.score(log.select(users))} if params.get("scores") else {}
+    return watch.fit("torch", "numpy", "scipy", **extra)
 
 
 def dataset(task: Task) -> Dataset:
