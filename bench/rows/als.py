@@ -27,6 +27,8 @@ FACTORS = 64
 SWEEPS = 15
 EVERY = 3
 """Sweeps between two looks at a trial."""
+CONFIG = {"epoch": "epochs", "half_life": "half_life"}
+"""Label of a checkpoint -> the parameter with which a fit ends there."""
 
 
 @dataclass(frozen=True)
@@ -51,7 +53,10 @@ class Side:
 
         def judge(params: dict[str, Any]) -> list[Found]:
             fit = self.run(part, options, params, every=EVERY, **self.in_trials)
-            return [Found(params | labels, value) for _, value, labels in curve(fit, part.holdout)]
+            return [
+                Found(params | {CONFIG[key]: value for key, value in labels.items()}, worth)
+                for _, worth, labels in curve(fit, part.holdout)
+            ]
 
         return search(options.trials, self.space, self.first, judge)
 
