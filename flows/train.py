@@ -45,5 +45,5 @@ def train(config: str, overrides: Sequence[str] = (), report: str | None = None)
     data = prepared_set(prepared)
     card = assemble(settings, data, fitted, outcome, tested, promotion, clock.timings(), notes)
     folder = Path(report) if report else Path(settings.store) / settings.name
-    publish(card, histories(fitted), folder, run)
+    publish(card, histories(fitted), tested.per_user, folder, run)
     return card

@@ -20,9 +20,9 @@ def note(stage: str, markdown: str, gist: str, reused: bool = False) -> None:
 
 
 @task(cache_policy=NO_CACHE)
-def publish(card: Scorecard, histories: dict[str, list[float]], folder: Path, run: Run) -> list[Path]:
+def publish(card: Scorecard, histories: dict[str, list[float]], per_user: Path, folder: Path, run: Run) -> list[Path]:
     """Write the report, and put the same on the run page and into MLflow."""
-    files = write_report(card, folder, histories=histories)
+    files = write_report(card, folder, histories=histories, per_user=per_user)
     note("leaderboard", leaderboard_markdown(card), dataset_line(card))
     note("hybrid-weights", weights_markdown(card), f"{card.hybrid.chosen}, {choice_line(card.hybrid)}")
     note("promotion", verdict_markdown(card), headline(card.promotion))

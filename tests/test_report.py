@@ -301,6 +301,16 @@ def test_a_report_replaces_an_earlier_one_whole(tmp_path):
     assert "multvae" not in text
 
 
+def test_values_by_user_are_taken_over_as_they_are(tmp_path):
+    kept = tmp_path / "kept.npz"
+    kept.write_bytes(b"values by user")
+    written = write_report(card(), tmp_path / "report", per_user=kept)
+    assert tmp_path / "report" / "per_user.npz" in written
+    assert (tmp_path / "report" / "per_user.npz").read_bytes() == b"values by user"
+    write_report(card(), tmp_path / "report")
+    assert not (tmp_path / "report" / "per_user.npz").exists(), "it belonged to the earlier run"
+
+
 def test_figures_take_models_they_have_no_colour_for(tmp_path):
     write_report(card(models=card().models | {"mine": model("candidate", 0.2)}), tmp_path, histories={"mine": [0.2]})
     assert (tmp_path / "leaderboard.png").read_bytes().startswith(PNG)

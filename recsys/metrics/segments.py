@@ -6,7 +6,7 @@ from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
 from recsys.data.schema import BoolArray, IntArray
 from recsys.metrics.evaluation import Evaluation
-from recsys.metrics.ranking import ndcg, relevance
+from recsys.metrics.ranking import PerUser, ndcg, relevance
 
 USER_SEGMENTS = ("cold", "warm", "hot")
 """0, 1 to 4, and 5 or more events in the history."""
@@ -57,13 +57,26 @@ def segments(evaluation: Evaluation, holdout: Holdout, train: Interactions) -> d
     judged = holdout.select(evaluation.users)
     label = user_segments(judged.history)
     found = {name: _means(evaluation, label == number) for number, name in enumerate(USER_SEGMENTS)}
-    is_head = head_items(train)
-    for name, group in (("head", is_head), ("tail", ~is_head)):
-        hits, n_relevant = relevance(evaluation.lists, judged.truth.where(group[judged.truth.item]))
-        has_any = n_relevant > 0
+    for name, values in item_segments(evaluation, holdout, train).items():
+        has_any = ~np.isnan(values)
         found[name] = {"users": int(has_any.sum())}
         if has_any.any():
-            found[name][f"ndcg@{evaluation.k}"] = float(ndcg(hits[has_any], n_relevant[has_any]).mean())
+            found[name][f"ndcg@{evaluation.k}"] = float(values[has_any].mean())
+    return found
+
+
+def item_segments(evaluation: Evaluation, holdout: Holdout, train: Interactions) -> dict[str, PerUser]:
+    """ndcg@k [U] of each judged user with only the head, or only the tail, of the truth counted as relevant.
+
+    NaN for a user whose truth has nothing of the group. Arguments are those of `segments`.
+    """
+    truth, is_head = holdout.select(evaluation.users).truth, head_items(train)
+    found = {}
+    for name, group in (("head", is_head), ("tail", ~is_head)):
+        hits, n_relevant = relevance(evaluation.lists, truth.where(group[truth.item]))
+        has_any = n_relevant > 0
+        found[name] = np.full(len(has_any), np.nan)
+        found[name][has_any] = ndcg(hits[has_any], n_relevant[has_any])
     return found
 
 

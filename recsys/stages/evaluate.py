@@ -15,7 +15,7 @@ from recsys.hybrid.members import Remembered
 from recsys.hybrid.pool import FLOOR
 from recsys.metrics.evaluation import Evaluation, evaluate_all
 from recsys.metrics.intervals import bootstrap_mean
-from recsys.metrics.segments import segments, user_segments
+from recsys.metrics.segments import item_segments, segments, user_segments
 from recsys.models.base import Recommender
 from recsys.promotion import METRIC, Side
 from recsys.stages.candidates import Fitted, on_train_and_validation
@@ -24,14 +24,17 @@ from recsys.stages.workspace import code_digest, work
 
 log = logging.getLogger("recsys.evaluate")
 
-RESULT, PER_USER = "result.json", "per_user.npz"
+RESULT = "result.json"
+PER_USER = "per_user.npz"
+"""ndcg@10 by judged test user, in the order of the test, for paired comparisons: MODEL, and MODEL/head and MODEL/tail
+with only those items counted as relevant, NaN for who has none; `segment`: 0 cold, 1 warm, 2 hot."""
 
 
 class Tested(Section):
     """What every model was worth on test."""
 
     folder: str
-    """Holds ndcg@10 by user, for paired comparisons."""
+    """Holds `PER_USER`."""
     metrics: dict[str, dict[str, float]]
     """model -> metric@k -> mean."""
     intervals: dict[str, dict[str, tuple[float, float]]]
@@ -39,9 +42,14 @@ class Tested(Section):
     segments: dict[str, dict[str, dict[str, float]]]
     """model -> cold, warm, hot, head, tail -> users and metrics."""
 
+    @property
+    def per_user(self) -> Path:
+        """The file of `PER_USER`."""
+        return Path(self.folder) / PER_USER
+
     def side(self, name: str, shown_as: str) -> Side:
         """A model as the gate sees it."""
-        with np.load(Path(self.folder) / PER_USER, allow_pickle=False) as ndcg:
+        with np.load(self.per_user, allow_pickle=False) as ndcg:
             values = ndcg[name]
         cold, tail = (self.segments[name][segment].get(METRIC) for segment in ("cold", "tail"))
         return Side(shown_as, values, self.metrics[name]["coverage@10"], cold, tail)
@@ -87,7 +95,10 @@ def evaluate_models(
     )
     with new_folder(folder) as draft:
         arrays = {name: one.per_user[METRIC] for name, one in evaluations.items()}
-        np.savez(draft / PER_USER, allow_pickle=False, **arrays)
+        for name, one in evaluations.items():
+            by_item = item_segments(one, split.test, known)
+            arrays |= {f"{name}/{group}": values for group, values in by_item.items()}
+        np.savez(draft / PER_USER, allow_pickle=False, segment=strata(prepared), **arrays)
         (draft / RESULT).write_text(tested.model_dump_json(indent=1), encoding="utf-8")
     return tested, False
 

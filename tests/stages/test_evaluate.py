@@ -33,6 +33,18 @@ def test_users_are_told_apart_by_length_of_history(run):
     assert strata(run.prepared).tolist() == [2] * 60, "hot"
 
 
+def test_values_by_user_are_kept_with_their_segments(run):
+    with np.load(run.tested.per_user, allow_pickle=False) as kept:
+        assert kept["segment"].tolist() == [2] * 60
+        for name, segments in run.tested.segments.items():
+            assert kept[name].mean() == pytest.approx(run.tested.metrics[name]["ndcg@10"])
+            for group in ("head", "tail"):
+                values = kept[f"{name}/{group}"]
+                assert (~np.isnan(values)).sum() == segments[group]["users"]
+                if segments[group]["users"]:
+                    assert np.nanmean(values) == pytest.approx(segments[group]["ndcg@10"])
+
+
 def test_what_changes_the_interval_alone_opens_the_test_again(configure, stages, run):
     again = stages(configure(promotion={"bootstrap": 200, "confidence": 0.8}))
     assert again.reused[-2:] == (True, False)

@@ -1,0 +1,119 @@
+"""How time and memory of a fit grow with the log: 1, 3 and 10 million generated events, users and items in proportion.
+
+Every fit is a process of its own with the product's defaults, EPOCHS epochs long. Growth is judged per interaction:
+the time of the largest log over the smallest one's, divided by the ratio of their interactions, must be at most SLACK.
+The slope is that of the least-squares line through the logarithms: 1 is growth in proportion. Prepared by the
+product, which merges repeated pairs, so that there are fewer interactions than events.
+"""
+
+import statistics
+import time
+from collections.abc import Sequence
+
+import numpy as np
+
+from bench.exchange import Task
+from bench.results import Figure, Options, Result
+from bench.runner import fit_ours
+from bench.sets import ROOT, STORE
+from recsys.config import parse
+from recsys.data.sources import fetch
+from recsys.stages.preprocess import preprocess
+from recsys.stages.workspace import located, prepared_set
+
+SETS = ("",)
+EVENTS = (1_000_000, 3_000_000, 10_000_000)
+MODELS = ("als", "fm", "sasrec")
+EPOCHS = 2
+SLACK = 1.1
+PICTURE = ROOT / "docs" / "img" / "growth.png"
+Curve = list[float]
+
+
+def measure(name: str, options: Options) -> Result:
+    """Fit every model on every log `options.runs` times, the logs in turn, and draw the medians."""
+    return grown(EVENTS, options)
+
+
+def grown(events: Sequence[int], options: Options) -> Result:
+    """`measure` for these numbers of events, ascending."""
+    interactions: Curve = []
+    preparing: list[float | None] = []
+    seconds: dict[str, list[Curve]] = {model: [] for model in MODELS}
+    memory: dict[str, list[Curve]] = {model: [] for model in MODELS}
+    versions: dict[str, str] = {}
+    for size in events:
+        task, prepared_in = prepared(size, options.threads)
+        interactions.append(len(task.user))
+        preparing.append(prepared_in)
+        for model in MODELS:
+            task.params.update(model=model, config={"epochs": EPOCHS})
+            fits = [fit_ours(task) for _ in range(options.runs)]
+            seconds[model].append([float(fit.seconds[-1]) for fit in fits])
+            memory[model].append([fit.memory_mib for fit in fits])
+            versions = fits[0].versions
+    figures = []
+    for model in MODELS:
+        times, mib = _medians(seconds[model]), _medians(memory[model])
+        per_interaction = times[-1] / times[0] / (interactions[-1] / interactions[0])
+        figures += [
+            Figure(f"{model}: growth of time per interaction", [per_interaction], most=SLACK),
+            Figure(f"{model}: slope of time", [slope(interactions, times)]),
+            Figure(f"{model}: slope of memory", [slope(interactions, mib)]),
+            Figure(f"{model}: fit of the largest log", seconds[model][-1], unit="s"),
+            Figure(f"{model}: memory of that fit", memory[model][-1], unit="MiB"),
+        ]
+    draw(interactions, seconds, memory)
+    raw = {"events": list(events), "interactions": interactions, "preparing, s": preparing, "epochs": EPOCHS,
+           "seconds": seconds, "memory, MiB": memory}  # fmt: skip
+    return Result("growth", "", figures, versions, raw)
+
+
+def prepared(events: int, threads: int) -> tuple[Task, float | None]:
+    """The log of so many events, 50 a user and 200 an item, and the seconds the product took to prepare it; none
+    where it was prepared before."""
+    source = f"synthetic?users={events // 50}&items={events // 200}&events={events}"
+    fetch(source, STORE)
+    config = located(parse({"name": "growth", "store": str(STORE), "data": {"source": source}}))
+    begun = time.perf_counter()
+    folder, reused = preprocess(config)
+    spent = None if reused else time.perf_counter() - begun
+    data = prepared_set(folder).split.for_test
+    log = data.interactions
+    somebody = np.zeros(1, np.int32)
+    task = Task(log.user, log.item, log.n_users, log.n_items, somebody, {}, threads, data.item_features, log.features)
+    return task, spent
+
+
+def slope(sizes: Curve, values: Curve) -> float:
+    """Of the line through the logarithms.
+
+    >>> round(slope([1, 10, 100], [3, 30, 300]), 6)
+    1.0
+    """
+    return float(np.polyfit(np.log(sizes), np.log(values), 1)[0])
+
+
+def draw(interactions: Curve, seconds: dict[str, list[Curve]], memory: dict[str, list[Curve]]) -> None:
+    """Both curves of every model on logarithmic axes, beside growth in proportion."""
+    from matplotlib.figure import Figure as Canvas
+
+    from recsys.report.figures import COLOURS, PALE
+
+    canvas = Canvas(figsize=(9, 3.8), layout="constrained")
+    for axes, values, unit in zip(canvas.subplots(1, 2), (seconds, memory), ("seconds", "MiB"), strict=True):
+        for model, runs in values.items():
+            medians = _medians(runs)
+            label = f"{model}, slope {slope(interactions, medians):.2f}"
+            axes.loglog(interactions, medians, marker="o", color=COLOURS[model], label=label)
+            start = np.array(interactions) / interactions[0]
+            axes.loglog(interactions, medians[0] * start, color=PALE, linestyle="--", zorder=0)
+        axes.set_xlabel("interactions")
+        axes.set_ylabel(f"{unit} of a fit of {EPOCHS} epochs")
+        axes.legend(frameon=False)
+    PICTURE.parent.mkdir(parents=True, exist_ok=True)
+    canvas.savefig(PICTURE, dpi=150)
+
+
+def _medians(runs: list[Curve]) -> Curve:
+    return [statistics.median(values) for values in runs]

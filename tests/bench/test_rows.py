@@ -1,0 +1,55 @@
+"""Rows whose arithmetic is their own: growth, scoring for everybody, the hybrid against its members."""
+
+import numpy as np
+import pytest
+
+from bench import score_all
+from bench.exchange import DEPTH
+from bench.rows.growth import slope
+from bench.rows.hybrid import compared
+from bench.rows.scoring import histories
+
+
+def test_time_in_proportion_has_slope_1_and_its_square_2():
+    assert slope([1, 3, 10], [5, 15, 50]) == pytest.approx(1)
+    assert slope([1, 3, 10], [1, 9, 100]) == pytest.approx(2)
+
+
+@pytest.fixture
+def per_user():
+    """Forty users: the hybrid is 0.1 above a everywhere but on the tail, where it is 0.2 below; b is best on test."""
+    rng = np.random.default_rng(0)
+    a = rng.uniform(0.3, 0.7, 40)
+    tail = np.where(np.arange(40) < 20, 0.5, np.nan)
+    kept = {"segment": np.repeat([0, 1, 2], [4, 16, 20]), "a": a, "b": a + 0.05, "h": a + 0.1}
+    kept |= {f"{name}/head": kept[name] for name in "abh"}
+    return kept | {"a/tail": tail, "b/tail": tail - 0.1, "h/tail": tail - 0.2}
+
+
+def test_the_hybrid_against_its_best_members(per_user):
+    figures = {figure.what: figure for figure in compared(per_user, "h", ["a", "b"], "a", least=1.08)}
+    over = figures["test ndcg@10 over the best member on validation"]
+    assert over.value == pytest.approx(1 + 0.1 / per_user["a"].mean())
+    assert (over.note, over.met) == ("a", True)
+    assert figures["test ndcg@10 over the best member on test"].note == "b"
+    assert figures["lower bound of that gain, best on test"].ours[0] == pytest.approx(0.05)
+    assert "cold, ndcg@10" not in figures
+
+
+def test_a_segment_that_is_below_beyond_doubt_misses(per_user):
+    figures = {figure.what: figure for figure in compared(per_user, "h", ["a", "b"], "a", least=None)}
+    worst = figures["upper bound of the gain on any segment"]
+    assert worst.ours[0] == pytest.approx(-0.2)
+    assert (worst.met, worst.note) == (False, "lowest: tail")
+    assert figures["tail, ndcg@10"].note == "a; gain -0.2000, 95% interval -0.2000 to -0.2000"
+
+
+@pytest.mark.parametrize("model", ["als", "fm"])
+def test_both_sides_of_scoring_give_lists_for_everybody(model):
+    task = histories(users=40, items=60, threads=1)
+    for bare in (False, True):
+        task.params.update(model=model, d=8, bare=bare)
+        top = (score_all.bare if bare else score_all.product)(task)(task.users)
+        assert top.shape == (40, DEPTH)
+        seen = task.matrix().toarray() > 0
+        assert seen[np.arange(40)[:, None], top].any() == bare, "only the product leaves out what was seen"
