@@ -1,5 +1,6 @@
 """What a row found, as JSON: figures against targets, the raw runs, and where they were measured."""
 
+import hashlib
 import json
 import math
 import platform
@@ -74,7 +75,7 @@ class Result:
     raw: dict[str, Any] = field(default_factory=dict)
     """Anything else worth keeping: chosen parameters, trials, curves."""
     measured: dict[str, Any] = field(default_factory=dict)
-    """date, commit, command, machine, cpus, memory_gib, python, threads, runs; filled in by `save`."""
+    """date, commit, code, command, machine, cpus, memory_gib, python, threads, runs; filled in by `save`."""
 
     @property
     def path(self) -> Path:
@@ -88,6 +89,7 @@ def save(result: Result, options: Options) -> Path:
     result.measured.update(
         date=datetime.now(UTC).strftime("%Y-%m-%d %H:%M UTC"),
         commit=commit(ROOT),
+        code=code(),
         command=" ".join(["python -m bench", *sys.argv[1:]]),
         machine=f"{here.platform}, {_processor()}",
         cpus=here.cpus,
@@ -112,10 +114,17 @@ def read_all() -> list[Result]:
     return [read(path) for path in sorted(RESULTS.glob("*.json"))]
 
 
-def measured_here(row: str, name: str) -> bool:
-    """Whether the row was measured on the set at this very commit, with nothing changed since."""
+def current(row: str, name: str) -> Result | None:
+    """The row as it was measured on the set by the very code that is here; none where it was not."""
     path = Result(row, name, []).path
-    return path.is_file() and read(path).measured["commit"] == commit(ROOT)
+    found = read(path) if path.is_file() else None
+    return found if found and found.measured["code"] == code() else None
+
+
+def code() -> str:
+    """Digest (16 hex digits) of the product and the bench; unlike a commit it stays when results are committed."""
+    files = sorted(path for folder in ("recsys", "bench") for path in (ROOT / folder).rglob("*.py"))
+    return hashlib.sha256(b"".join(path.read_bytes() for path in files)).hexdigest()[:16]
 
 
 def _processor() -> str:

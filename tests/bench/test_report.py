@@ -5,7 +5,7 @@ import math
 import pytest
 
 from bench import report
-from bench.results import Figure, Options, Result, read, save
+from bench.results import Figure, Options, Result, current, read, save
 
 MEASURED = {
     "command": "python -m bench als",
@@ -90,3 +90,12 @@ def test_a_result_comes_back_as_it_was_saved(tmp_path, monkeypatch):
     assert back.figures == [Figure("fit", [math.inf, 1.0], [2.0], most=1.0)]
     assert back.raw == {"chosen": {"reg": 1.5}}
     assert back.measured["runs"] == 5
+
+
+def test_a_row_is_current_until_the_code_changes(tmp_path, monkeypatch):
+    monkeypatch.setattr("bench.results.RESULTS", tmp_path)
+    assert current("als", "yelp") is None
+    save(result(Figure("fit", [1.0])), Options())
+    assert current("als", "yelp").figures == [Figure("fit", [1.0])]
+    monkeypatch.setattr("bench.results.code", lambda: "another")
+    assert current("als", "yelp") is None

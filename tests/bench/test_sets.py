@@ -1,13 +1,14 @@
 """The sets of the bench: prepared by the product, or said to be missing."""
 
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from bench import __main__ as bench
 from bench import sets
-from bench.results import Options
+from bench.results import Options, Result
 from bench.rows import table
 from bench.sets import MissingSetError
 
@@ -72,3 +73,26 @@ def test_every_row_has_its_place_and_sets_that_there_are(name):
 
 def test_options_are_what_the_issue_asks():
     assert (Options().runs, Options().threads) == (3, 2)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["als", "--sets", "yelpp"], "unknown: yelpp; there are yelp, lastfm, ml-1m, ml-100k, synthetic"),
+        (["asl"], "unknown: asl; there are als, ease, "),
+    ],
+)
+def test_a_row_or_set_that_is_none_is_refused(arguments, message, capsys):
+    with pytest.raises(SystemExit):
+        bench.main(arguments)
+    assert message in capsys.readouterr().err
+
+
+def test_without_arguments_every_row_is_asked_for(monkeypatch, capsys):
+    """Each was measured by this code before, on the one set of its own."""
+    asked = []
+    monkeypatch.setattr(bench, "row", lambda name: SimpleNamespace(SETS=("",)))
+    monkeypatch.setattr("bench.results.current", lambda name, data: asked.append(name) or Result(name, data, []))
+    monkeypatch.setattr("bench.report.write", lambda results: "written")
+    assert bench.main([]) == 0
+    assert tuple(asked) == table.NAMES
