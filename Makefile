@@ -53,7 +53,7 @@ ui: $(READY) ## open the MLflow UI on the local store, http://127.0.0.1:5000
 
 clean: ## remove .venv, caches and build output; mlruns/ stays
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache
-	find recsys tasks flows tests -name __pycache__ -type d -prune -exec rm -rf {} +
+	find recsys tasks flows bench tests -name __pycache__ -type d -prune -exec rm -rf {} +
 
 $(READY): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || \
