@@ -6,6 +6,7 @@ Reads of `task.params`:
     bare: true does without the product: user vectors are given, a block is one matrix product and one `torch.topk`.
 """
 
+import ctypes
 from collections.abc import Callable
 
 import numpy as np
@@ -28,6 +29,8 @@ def run(task: Task) -> Fit:
     torch.set_num_threads(task.threads)
     rank = bare(task) if task.params["bare"] else product(task)
     rank(task.users[:5])
+    # What was freed so far goes back to the system: else lists would be made in it, and seem to need no memory.
+    ctypes.CDLL(None).malloc_trim(0)
     watch = Stopwatch()
     top = rank(task.users)
     watch.checkpoint(lambda: top)
