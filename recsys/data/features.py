@@ -15,6 +15,7 @@ DELIMITER = "|"
 FEWEST = 2
 """A value that fewer rows have says nothing about other rows."""
 MOST_VALUES = 1000
+"""Of a column with more, the most frequent count."""
 MOST_UNIQUE = 0.5
 """A text column with more distinct values than this share of its values names rows instead of describing them."""
 BUCKETS = 10
@@ -90,11 +91,9 @@ def _categories(values: pd.Series) -> tuple[Any, Any, list[str]]:
     # A row that says the same twice has it once.
     pairs = pd.DataFrame({"row": tokens.index, "value": tokens.astype("str").to_numpy()}).drop_duplicates()
     counts = pairs["value"].value_counts(sort=False)
-    if len(counts) > MOST_VALUES:
-        raise _SkippedError(f"has {len(counts)} different values, more than {MOST_VALUES}")
     if len(counts) > MOST_UNIQUE * len(pairs):
         raise _SkippedError(f"has {len(counts)} different values in {len(pairs)}: it names rows, like an id")
-    labels = sorted(str(value) for value in counts.index[counts >= FEWEST])
+    labels = sorted(str(value) for value in counts[counts >= FEWEST].nlargest(MOST_VALUES).index)
     number = pd.Index(labels).get_indexer(pd.Index(pairs["value"]))
     kept = number >= 0
     return pairs["row"].to_numpy()[kept], number[kept], labels

@@ -94,10 +94,10 @@ def largest(scores: FloatArray, count: int) -> tuple[IntArray, FloatArray]:
     f = max(1, math.isqrt(n // (4 * taken)))
     width = n // f
     grid = scores[:, : f * width].reshape(B, f, width)
-    columns = torch.topk(torch.from_numpy(grid.max(axis=1)), taken, dim=1, sorted=False).indices
+    columns = torch.topk(torch.from_numpy(grid.max(axis=1)), taken, dim=1, sorted=False).indices  # [B, taken]
     inside = columns[:, None, :] + width * torch.arange(f)[:, None]
     beside = torch.arange(f * width, n).expand(B, -1)
-    candidates = torch.cat((inside.reshape(B, -1), beside), 1)
+    candidates = torch.cat((inside.reshape(B, taken * f), beside), 1)
     best, at = torch.topk(torch.from_numpy(scores).gather(1, candidates), taken, dim=1)
     missing = ((0, 0), (0, count - taken))
     return np.pad(candidates.gather(1, at).numpy(), missing), np.pad(best.numpy(), missing, constant_values=-np.inf)

@@ -21,7 +21,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from scipy import sparse
 from torch import Tensor, nn
@@ -67,16 +66,24 @@ class _Net(nn.Module):
 
     def __init__(self, n_items: int, n_item_features: int, n_user_features: int, d: int) -> None:
         super().__init__()
-        self.past = nn.Parameter(torch.randn(n_items + 1, d) * STD)
-        self.last = nn.Parameter(torch.randn(n_items + 1, d) * STD)
-        self.item = nn.Parameter(torch.randn(n_items, d) * STD)
-        self.item_feature = nn.Parameter(torch.randn(n_item_features, d) * STD)
-        self.user_feature = nn.Parameter(torch.randn(n_user_features, d) * STD)
+        self.past, self.last, self.item, self.item_feature, self.user_feature = (
+            nn.Embedding(rows, d, sparse=True)
+            for rows in (n_items + 1, n_items + 1, n_items, n_item_features, n_user_features)
+        )
         self.context = nn.Parameter(torch.zeros(d))
         self.item_bias = nn.Parameter(torch.zeros(n_items))
-        self.item_feature_bias = nn.Parameter(torch.zeros(n_item_features))
-        with torch.no_grad():
-            self.past[-1] = 0
+        self.item_feature_bias = nn.Embedding(n_item_features, 1, sparse=True)
+
+    @torch.no_grad()
+    def start(self, vectors: Tensor) -> None:
+        """Items at their vectors [n, d], attributes at noise; past and last begin alike."""
+        self.item.weight.copy_(vectors)
+        for table in (self.past, self.last):
+            table.weight[:-1] = vectors
+            table.weight[-1] = 0
+        for table in (self.item_feature, self.user_feature):
+            nn.init.normal_(table.weight, std=STD)
+        nn.init.zeros_(self.item_feature_bias.weight)
 
 
 class FM:
@@ -115,20 +122,19 @@ class FM:
         met = torch.from_numpy(np.unique(log.item).astype(np.int64)).to(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width).to(self.device)
+            net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width)
+            net.start(spectral_vectors(log, c.width, STD))  # an item without events has no vector of its own
+            net.to(self.device)
             dropout = Dropout(c.dropout)
-            with torch.no_grad():  # an item without events has no vector of its own
-                vectors = spectral_vectors(log, c.width, STD).to(self.device)
-                net.past[:-1], net.last[:-1], net.item[:] = vectors, vectors, vectors
 
             def loss(batch: Batch) -> Tensor:
                 T = batch.inputs.shape[1]
                 inputs = batch.inputs.to(self.device)
                 weight = decay[:T, :T] * batch.past.to(self.device)[:, None, :]  # [B, T, T]
-                past = weight @ F.embedding(inputs, net.past)  # [B, T, d]
+                past = weight @ net.past(inputs)  # [B, T, d]
                 past = past / weight.sum(2, keepdim=True).clamp(min=1e-6) ** c.norm
-                q = past + F.embedding(inputs, net.last) + net.context
-                q = q + bag(users[batch.user.numpy()], net.user_feature)[:, None, :]
+                q = past + net.last(inputs) + net.context
+                q = q + bag(users[batch.user.numpy()], net.user_feature.weight, sparse_gradient=True)[:, None, :]
                 real = batch.weights > 0
                 targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
                 negatives = met[draw_negatives(len(met), c.negatives, self.device)]
@@ -147,11 +153,11 @@ class FM:
         net, c = self._fitted(), self.config
         X = history.matrix(history.recency(c.half_life))
         total = np.maximum(np.asarray(X.sum(1)), 1e-6) ** c.norm
-        past = net.past.cpu().numpy()[:-1]
+        past = net.past.weight.cpu().numpy()[:-1]
         last = history.sequences(1)[:, 0].astype(np.int64)
         q = torch.from_numpy((X @ past / total).astype(np.float32)).to(self.device)
-        q = q + net.last[torch.from_numpy(last)] + net.context
-        q = q + bag(_features(history.features, history.n_users), net.user_feature)
+        q = q + net.last(torch.from_numpy(last).to(self.device)) + net.context
+        q = q + bag(_features(history.features, history.n_users), net.user_feature.weight)
         vectors, biases = self._items(torch.arange(history.n_items))
         scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
         return scores
@@ -159,11 +165,12 @@ class FM:
     def _items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
         """Vectors p [·, d] and biases b [·] of item rows."""
         net = self._fitted()
-        own, attributes = F.embedding(rows.to(self.device), net.item), self.attributes[rows.cpu().numpy()]
-        bias = net.item_bias[rows.to(self.device)]
-        if not attributes.shape[1]:
-            return own, bias
-        return own + bag(attributes, net.item_feature), bias + bag(attributes, net.item_feature_bias[:, None])[:, 0]
+        vectors, bias = net.item(rows.to(self.device)), net.item_bias[rows.to(self.device)]
+        if self.attributes.shape[1]:
+            attributes = self.attributes[rows.cpu().numpy()]
+            vectors = vectors + bag(attributes, net.item_feature.weight, sparse_gradient=True)
+            bias = bias + bag(attributes, net.item_feature_bias.weight, sparse_gradient=True)[:, 0]
+        return vectors, bias
 
     def _fitted(self) -> _Net:
         if self.net is None:
@@ -186,8 +193,8 @@ class FM:
         parts = (state["A_data"], state["A_indices"], state["A_indptr"])
         self.attributes = sparse.csr_matrix(parts, shape=tuple(state["A_shape"]))
         weights = {name: torch.from_numpy(np.array(v)) for name, v in state.items() if not name.startswith("A_")}
-        n_features = (len(weights["item_feature"]), len(weights["user_feature"]))
-        self.net = _Net(len(weights["item"]), *n_features, self.config.width).to(self.device)
+        n_features = (len(weights["item_feature.weight"]), len(weights["user_feature.weight"]))
+        self.net = _Net(len(weights["item.weight"]), *n_features, self.config.width).to(self.device)
         self.net.load_state_dict(weights)
         return self
 

@@ -8,9 +8,11 @@ Liang, Krishnan, Hoffman & Jebara, "Variational Autoencoders for Collaborative F
 
 *Differs from the paper:* the first layer is a sum of item vectors, so that a step costs what the histories hold and
 not the catalogue; the softmax runs over the batch's own items and N negatives, its denominator corrected (with
-N = n it is the paper's); β rises linearly over the first third of the epochs; when scoring, events weigh less with
-age (2^(−age / half_life)).
-*Cost:* O(U · (h·H + (N + items of a batch)·H)) an epoch for width H; 16·2·n·H bytes.
+N = n it is the paper's); all layers are of one width, and training starts where the model is a linear autoencoder on
+the spectrum of the log (item vectors in and out from a truncated SVD, layers between them the identity, σ small) with
+popularity as its bias, in place of noise; β rises linearly over twenty epochs; when scoring, events weigh less with age
+(2^(−age / half_life)).
+*Cost:* O(U · (h·d + (N + items of a batch)·d)) an epoch for width d; 32·n·d bytes.
 """
 
 import math
@@ -19,7 +21,6 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from pydantic import Field
 from scipy import sparse
 from torch import Tensor, nn
@@ -29,27 +30,35 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.bag import bag
 from recsys.models.base import HALF_LIVES, Choice, ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import draw_negatives, train
+from recsys.models.training import draw_negatives, popularity_bias, spectral_vectors, train
+
+FIRST_LOGIT = 2.0
+"""By how much two items of one direction attract each other when training starts."""
+
+FIRST_LOG_VARIANCE = -6.0
+"""log σ² of z when training starts."""
+
+
+ANNEALING_EPOCHS = 20
+"""Over which β rises: not a share of `epochs`, or a refit of fewer epochs would be another training."""
 
 
 class MultVAEConfig(ModelConfig):
     """Parameters of `MultVAE`."""
 
-    hidden: int = Field(default=300, ge=2)
-    """H: width of the hidden layers."""
-    latent: int = Field(default=128, ge=2)
-    """Width of z."""
+    width: int = Field(default=256, ge=2)
+    """d: width of item vectors, hidden layers and z."""
     beta: float = Field(default=0.2, ge=0)
     """β: weight of the KL term at the end of annealing."""
     dropout: float = Field(default=0.5, ge=0, lt=1)
     """Share of a history hidden from the encoder."""
-    lr: float = Field(default=0.0015, gt=0)
+    lr: float = Field(default=0.001, gt=0)
     """Step of Adam."""
     weight_decay: float = Field(default=0.0, ge=0)
     """Decoupled decay of all weights."""
-    negatives: int = Field(default=2048, ge=1)
+    negatives: int = Field(default=512, ge=1)
     """N: negatives shared by a batch."""
-    batch_users: int = Field(default=256, ge=1)
+    batch_users: int = Field(default=128, ge=1)
     """Histories in a batch."""
     half_life: float = Field(default=20.0, ge=0)
     """Events after which one counts half when scoring; 0: all count alike, the paper."""
@@ -58,25 +67,33 @@ class MultVAEConfig(ModelConfig):
 
 
 class _Net(nn.Module):
-    def __init__(self, n_items: int, c: MultVAEConfig) -> None:
+    def __init__(self, n_items: int, d: int) -> None:
         super().__init__()
-        self.inputs = nn.Parameter(torch.randn(n_items, c.hidden) / math.sqrt(c.hidden))
-        self.input_bias = nn.Parameter(torch.zeros(c.hidden))
-        self.posterior = nn.Linear(c.hidden, 2 * c.latent)
-        self.decoder = nn.Linear(c.latent, c.hidden)
-        self.outputs = nn.Parameter(torch.randn(n_items, c.hidden) / math.sqrt(c.hidden) / 4)
+        self.inputs, self.outputs = (nn.Embedding(n_items, d, sparse=True) for _ in range(2))
+        self.input_bias = nn.Parameter(torch.zeros(d))
+        self.mu, self.log_variance, self.decoder = (nn.Linear(d, d) for _ in range(3))
         self.output_bias = nn.Parameter(torch.zeros(n_items))
 
+    @torch.no_grad()
+    def start(self, vectors: Tensor, bias: Tensor) -> None:
+        """A linear autoencoder on item vectors [n, d] of length 1, beside biases [n], with little noise."""
+        self.inputs.weight.copy_(vectors)
+        self.outputs.weight.copy_(FIRST_LOGIT * vectors)
+        self.output_bias.copy_(bias)
+        for layer in (self.mu, self.decoder):
+            nn.init.eye_(layer.weight)
+            nn.init.zeros_(layer.bias)
+        self.log_variance.bias.fill_(FIRST_LOG_VARIANCE)
+
     def encode(self, x: sparse.csr_matrix) -> tuple[Tensor, Tensor]:
-        """μ and log σ², each [B, latent], of bags [B, n] that are normalised to length 1 here."""
+        """μ and log σ², each [B, d], of bags [B, n] that are normalised to length 1 here."""
         norm = np.sqrt(np.asarray(x.multiply(x).sum(1))).ravel().repeat(np.diff(x.indptr))
         x = sparse.csr_matrix((x.data / norm, x.indices, x.indptr), shape=x.shape)
-        hidden = torch.tanh(bag(x, self.inputs) + self.input_bias)
-        mu, log_variance = self.posterior(hidden).chunk(2, 1)
-        return mu, log_variance
+        hidden = torch.tanh(bag(x, self.inputs.weight, sparse_gradient=True) + self.input_bias)
+        return self.mu(hidden), self.log_variance(hidden)
 
     def decode(self, z: Tensor) -> Tensor:
-        """Hidden state [B, H] before the output layer."""
+        """Hidden state [B, d] before the output layer."""
         return torch.tanh(self.decoder(z))
 
 
@@ -86,10 +103,10 @@ class MultVAE:
     name: ClassVar[str] = "multvae"
     Config: ClassVar[type[ModelConfig]] = MultVAEConfig
     SPACE: ClassVar[Space] = {
-        "hidden": Choice(values=(150, 300, 600)),
+        "width": Choice(values=(128, 256, 512)),
         "beta": Range(low=0.01, high=1.0, log=True),
         "dropout": Range(low=0.2, high=0.8),
-        "lr": Range(low=0.0005, high=0.005, log=True),
+        "lr": Range(low=0.0002, high=0.002, log=True),
     }
     SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {"half_life": HALF_LIVES}
 
@@ -100,18 +117,20 @@ class MultVAE:
 
     @classmethod
     def memory_bytes(cls, config: MultVAEConfig, data: Dataset) -> int:
-        """Two item tables with gradients and Adam's two moments, and the logits of a batch."""
-        return 32 * data.interactions.n_items * config.hidden + 32 * config.batch_users * 4 * config.negatives
+        """Two item tables with Adam's two moments and a spare, and the logits of a batch."""
+        return 32 * data.interactions.n_items * config.width + 32 * config.batch_users * 4 * config.negatives
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Reconstruct histories from a random half of themselves."""
         c, log = self.config, data.interactions
         X = log.matrix()
         users = np.flatnonzero(np.diff(X.indptr))
-        steps = max(1, c.epochs * -(-len(users) // c.batch_users) // 3)  # of annealing
+        steps = ANNEALING_EPOCHS * -(-len(users) // c.batch_users)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            net = self.net = _Net(log.n_items, c).to(self.device)
+            net = self.net = _Net(log.n_items, c.width)
+            net.start(spectral_vectors(log, c.width, 1 / math.sqrt(c.width)), popularity_bias(log))
+            net.to(self.device)
             step = 0
 
             def loss(batch: tuple[sparse.csr_matrix, sparse.csr_matrix]) -> Tensor:
@@ -141,7 +160,7 @@ class MultVAE:
         drawn = draw_negatives(n, self.config.negatives, "cpu").numpy()
         others = np.setdiff1d(drawn, own)
         rows = torch.from_numpy(np.concatenate((own, others)).astype(np.int64)).to(self.device)
-        logits = torch.addmm(net.output_bias[rows], h, F.embedding(rows, net.outputs).T)  # [B, own + others]
+        logits = torch.addmm(net.output_bias[rows], h, net.outputs(rows).T)  # [B, own + others]
         if len(others):  # they stand for all items that are not the batch's own
             logits[:, len(own) :] += math.log((n - len(own)) / len(others))
         log_normaliser = torch.logsumexp(logits, 1)  # [B]
@@ -155,7 +174,7 @@ class MultVAE:
         """[B, n_items]: logits of the decoder at the posterior mean."""
         net = self._fitted()
         mu, _ = net.encode(history.matrix(history.recency(self.config.half_life)))
-        scores: FloatArray = torch.addmm(net.output_bias, net.decode(mu), net.outputs.T).cpu().numpy()
+        scores: FloatArray = torch.addmm(net.output_bias, net.decode(mu), net.outputs.weight.T).cpu().numpy()
         return scores
 
     def _fitted(self) -> _Net:
@@ -169,7 +188,7 @@ class MultVAE:
 
     def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """Take back the weights."""
-        self.net = _Net(len(state["outputs"]), self.config).to(self.device)
+        self.net = _Net(len(state["output_bias"]), self.config.width).to(self.device)
         self.net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
         return self
 

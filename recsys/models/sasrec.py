@@ -7,9 +7,9 @@ Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018 (arXiv 180
 
 *Differs from the paper:* trained on softmax cross-entropy with negatives shared by the batch in place of BCE with
 one negative (Klenitskiy & Vasilev 2023, arXiv 2309.07602; eSASRec 2025, arXiv 2508.06450); blocks normalise their
-input and use GELU; item vectors start from the spectrum of the log; a start token stands before every history, so
-that an empty one is answered and a first event is learnt from; long histories are cut into windows in place of being
-truncated.
+input and use GELU; item vectors start from the spectrum of the log, biases from popularity; a start token stands before
+every history, so that an empty one is answered and a first event is learnt from; long histories are cut into windows in
+place of being truncated.
 *Cost:* O(events · (T·d + d² + N·d)) an epoch for windows of T and N negatives. *Limits:* sees the last T events.
 """
 
@@ -27,7 +27,16 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.errors import InputError
 from recsys.models.base import Choice, ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, spectral_vectors, train
+from recsys.models.training import (
+    Batch,
+    Dropout,
+    Windows,
+    draw_negatives,
+    popularity_bias,
+    sampled_softmax,
+    spectral_vectors,
+    train,
+)
 
 STD = 0.05
 """Standard deviation of the first embeddings."""
@@ -80,7 +89,7 @@ class _Block(nn.Module):
 class _Net(nn.Module):
     def __init__(self, n_items: int, c: SASRecConfig) -> None:
         super().__init__()
-        self.items = nn.Embedding(n_items + 1, c.width)  # row n_items: start of a history
+        self.items = nn.Embedding(n_items + 1, c.width, sparse=True)  # row n_items: start of a history
         self.positions = nn.Embedding(c.max_len, c.width)
         self.blocks = nn.ModuleList(_Block(c.width, c.heads, c.dropout) for _ in range(c.blocks))
         self.norm = nn.LayerNorm(c.width)
@@ -137,9 +146,10 @@ class SASRec:
             net = self.net = _Net(log.n_items, c).to(self.device)
             with torch.no_grad():
                 net.items.weight[:-1] = spectral_vectors(log, c.width, STD).to(self.device)
+                net.bias.copy_(popularity_bias(log))
 
             def items(rows: Tensor) -> tuple[Tensor, Tensor]:
-                return F.embedding(rows, net.items.weight), net.bias[rows]
+                return net.items(rows), net.bias[rows]
 
             def loss(batch: Batch) -> Tensor:
                 real = batch.weights > 0

@@ -18,6 +18,10 @@ from torch import Tensor, nn
 from recsys.data.interactions import Interactions
 from recsys.data.schema import IntArray
 from recsys.models.base import OnEpoch, Recommender
+from recsys.models.lazy_adam import LazyAdam
+
+BETAS = (0.9, 0.98)
+"""Decay of Adam's two moments: the second one shorter than its default, for trainings of a few hundred steps."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +124,16 @@ def spectral_vectors(log: Interactions, d: int, std: float) -> Tensor:
     return vectors
 
 
+def popularity_bias(log: Interactions) -> Tensor:
+    """[n] biases to start a softmax from: log(1 + events of the item), less the mean.
+
+    Where biases start at zero the first epochs teach popularity to every vector, and ranking gets worse before it gets
+    better.
+    """
+    bias = torch.from_numpy(np.log1p(np.bincount(log.item, minlength=log.n_items))).float()
+    return bias - bias.mean()
+
+
 def draw_negatives(n: int, count: int, device: str) -> Tensor:
     """[min(count, n)] distinct item rows, uniform."""
     return torch.randperm(n)[:count].to(device)
@@ -174,15 +188,24 @@ def train(
     device: str,
     on_epoch: OnEpoch | None,
 ) -> None:
-    """Adam over all batches, epoch after epoch, until `on_epoch` says stop; the net is left in eval mode."""
-    optimizer = torch.optim.AdamW(net.parameters(), lr=lr, weight_decay=weight_decay, betas=(0.9, 0.98), fused=True)
+    """Adam over all batches, epoch after epoch, until `on_epoch` says stop; the net is left in eval mode.
+
+    Embeddings of the net that ask for sparse gradients are moved row by row (`LazyAdam`), all else as a whole.
+    """
+    tables = [part.weight for part in net.modules() if isinstance(part, nn.Embedding) and part.sparse]
+    of_tables = {id(table) for table in tables}
+    rest = [weights for weights in net.parameters() if id(weights) not in of_tables]
+    lazy = LazyAdam(tables, lr, weight_decay, BETAS)
+    adam = torch.optim.AdamW(rest, lr=lr, weight_decay=weight_decay, betas=BETAS, fused=True)
     for epoch in range(1, epochs + 1):
         net.train()
         with one_thread(device):
             for batch in batches(np.random.default_rng((seed, epoch))):
-                optimizer.zero_grad(set_to_none=True)
+                lazy.zero_grad()
+                adam.zero_grad()
                 loss(batch).backward()  # type: ignore[no-untyped-call]  # torch leaves backward untyped
-                optimizer.step()
+                lazy.step()
+                adam.step()
         net.eval()
         if on_epoch is not None and on_epoch(epoch, model):
             break

@@ -14,8 +14,9 @@ from recsys.models.base import Candidate, Recommender, State
 
 PATIENCE = 4
 """Validations without a new best after which a training stops."""
-VALIDATIONS = 20
-"""Validations in a training of all its epochs."""
+VALIDATE_EVERY = 0.2
+"""Share of the epochs done so far after which a model is validated again: its best comes after three epochs on one log
+and after fifty on another."""
 
 Judge = Callable[[Recommender], float]
 """What a fitted model is worth; larger is better."""
@@ -78,21 +79,24 @@ class _Watch:
 
     def __init__(self, judge: Judge, epochs: int, deadline: float, report: Report) -> None:
         self.judge, self.deadline, self.report = judge, deadline, report
-        self.epochs, self.every = epochs, max(1, epochs // VALIDATIONS)
+        self.epochs = epochs
+        self.without_best = 0
         self.curve: list[tuple[int, float]] = []
         self.best: tuple[float, int, State] = (-np.inf, 0, {})
         self.pruned = False
 
     def __call__(self, epoch: int, model: Recommender) -> bool:
         late = time.monotonic() > self.deadline
-        if epoch % self.every and epoch != self.epochs and not late:
+        if epoch % max(1, int(VALIDATE_EVERY * epoch)) and epoch != self.epochs and not late:
             return False
         value = self.judge(model)
         self.curve.append((epoch, value))
         self.pruned = self.report(value, epoch)
+        self.without_best += 1
         if value > self.best[0]:
+            self.without_best = 0
             self.best = (value, epoch, {key: np.array(array) for key, array in model.state().items()})
-        return late or self.pruned or epoch - self.best[1] >= PATIENCE * self.every
+        return late or self.pruned or self.without_best >= PATIENCE
 
 
 def _search_scoring(model: Candidate, judge: Judge, value: float) -> float:

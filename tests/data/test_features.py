@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.data.features import encode
+from recsys.data.features import MOST_VALUES, encode
 from recsys.data.idmap import IdMap
 
 
@@ -56,15 +56,22 @@ def test_dates_count_by_year() -> None:
 
 
 def test_columns_that_describe_nothing_are_skipped_and_said() -> None:
-    wide = [f"v{number % 1500}" for number in range(4500)]
     same = ["a", "b", "c"] * 1500
-    _, names, skipped = encoded(title=[f"t{n}" for n in range(4500)], wide=wide, constant=[7] * 4500, same=same)
+    _, names, skipped = encoded(title=[f"t{n}" for n in range(4500)], constant=[7] * 4500, same=same)
     assert names == ["same=a", "same=b", "same=c"]
     assert skipped == {
-        "title": "has 4500 different values, more than 1000",
-        "wide": "has 1500 different values, more than 1000",
+        "title": "has 4500 different values in 4500: it names rows, like an id",
         "constant": "has the same value everywhere",
     }
+
+
+def test_of_very_many_values_the_most_frequent_count() -> None:
+    """v0 to v1199 twice each, and v0 to v299 once more."""
+    tags = [f"v{number % 1200}" for number in range(2700)]
+    rows, names, _ = encoded(tag=tags)
+    assert len(names) == MOST_VALUES
+    assert {f"tag=v{number}" for number in range(300)} < set(names)
+    assert sum(not any(row) for row in rows) == 400  # 200 values of two rows each
 
 
 def test_a_column_of_names_is_skipped() -> None:

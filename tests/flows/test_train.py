@@ -27,7 +27,7 @@ device = "cpu"
 [models.params]
 als = { factors = 16, epochs = 3 }
 fm = { width = 8, epochs = 3 }
-multvae = { hidden = 40, latent = 10, epochs = 3 }
+multvae = { width = 40, epochs = 3 }
 sasrec = { width = 16, blocks = 1, epochs = 3 }
 [tuning]
 trials = 2

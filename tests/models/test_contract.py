@@ -31,8 +31,16 @@ SMALL = {
     "als": {"factors": 8, "epochs": 5},
     "fm": {"width": 16, "epochs": 30, "lr": 0.01, "batch_tokens": 64, "max_len": 6},
     "ease": {"reg": 10.0},
-    "multvae": {"hidden": 32, "latent": 8, "epochs": 40, "lr": 0.01, "batch_users": 16},
-    "sasrec": {"width": 16, "blocks": 1, "epochs": 80, "lr": 0.01, "batch_tokens": 64, "max_len": 6},
+    "multvae": {"width": 32, "epochs": 40, "lr": 0.01, "batch_users": 16},
+    "sasrec": {
+        "width": 16,
+        "blocks": 1,
+        "epochs": 60,
+        "lr": 0.005,
+        "weight_decay": 0.1,
+        "batch_tokens": 64,
+        "max_len": 6,
+    },
 }
 """Parameters that train in a second; a model that is not here is tested with its defaults."""
 SAME_FOR_ALL = {"popularity"}

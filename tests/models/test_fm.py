@@ -23,21 +23,21 @@ def fitted(random_log, dataset_of):
     model = FM(CONFIG).fit(dataset_of(log, attributes))
     with torch.no_grad():
         model.net.item_bias += torch.randn(log.n_items)
-        model.net.item_feature_bias += torch.randn(4)
+        model.net.item_feature_bias.weight += torch.randn(4, 1)
     x = attributes.toarray()
     return model, log, x / np.sqrt(np.maximum(x.sum(1, keepdims=True), 1))
 
 
 def brute_force(net, events, of_user, item, of_item):
     """Linear terms of the item's part and all pairs between the context's features and the item's."""
-    v = {name: value.detach().double().numpy() for name, value in net.named_parameters()}
+    v = {name.removesuffix(".weight"): value.detach().double().numpy() for name, value in net.named_parameters()}
     x = [weight * 2 ** (-(len(events) - 1 - place) / 2.0) for place, (_, weight) in enumerate(events)]
     context = [(1.0, v["context"])]
     context += [(xi / sum(x) ** 0.5, v["past"][row]) for xi, (row, _) in zip(x, events, strict=True)]
     context += [(1.0, v["last"][events[-1][0] if events else -1])]
     context += [(value, v["user_feature"][j]) for j, value in enumerate(of_user)]
     about = [(1.0, v["item"][item], v["item_bias"][item])]
-    about += [(value, v["item_feature"][j], v["item_feature_bias"][j]) for j, value in enumerate(of_item)]
+    about += [(value, v["item_feature"][j], v["item_feature_bias"][j, 0]) for j, value in enumerate(of_item)]
     linear = sum(xl * wl for xl, _, wl in about)
     pairs = sum(xj * xl * (vj @ vl) for xj, vj in context for xl, vl, _ in about)
     return linear + pairs
@@ -71,8 +71,8 @@ def test_an_item_without_events_has_no_vector_of_its_own(random_log, dataset_of)
     log = random_log()
     rare = log.where(log.item != 1)
     net = FM(CONFIG.model_copy(update={"lr": 1e-12, "weight_decay": 0.0})).fit(dataset_of(rare)).net
-    assert net.item[[0, 1]].abs().max() < 1e-6
-    assert net.item[2:].abs().max(1).values.min() > 1e-3
+    assert net.item.weight[[0, 1]].abs().max() < 1e-6
+    assert net.item.weight[2:].abs().max(1).values.min() > 1e-3
 
 
 def test_an_item_nobody_met_is_not_pushed_down(random_log, dataset_of):
@@ -82,8 +82,8 @@ def test_an_item_nobody_met_is_not_pushed_down(random_log, dataset_of):
     attributes = sparse.csr_matrix(np.eye(2, dtype=np.float32)[np.minimum(np.arange(log.n_items), 1)])
     config = CONFIG.model_copy(update={"weight_decay": 0.0, "negatives": 1000})
     net = FM(config).fit(dataset_of(log, attributes)).net
-    assert net.item_bias[0] == net.item_feature_bias[0] == 0
-    assert net.item_feature_bias[1] != 0
+    assert net.item_bias[0] == net.item_feature_bias.weight[0] == 0
+    assert net.item_feature_bias.weight[1] != 0
 
 
 def test_scoring_comes_after_fitting():

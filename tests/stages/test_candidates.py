@@ -58,7 +58,7 @@ def test_after_kill_9_finished_trials_are_not_run_again_and_the_result_is_the_sa
         "models": {
             "candidates": ["popularity", "ease", "multvae"],
             "device": "cpu",
-            "params": {"multvae": {"epochs": 4, "hidden": 20, "latent": 8}},
+            "params": {"multvae": {"epochs": 4, "width": 20}},
         },
         "tuning": {"trials": 3},
         "hybrid": {"methods": ["weighted", "cascade"], "folds": 2},

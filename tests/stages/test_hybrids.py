@@ -40,7 +40,7 @@ def test_the_ablation_says_what_each_member_is_good_for(configure, stages):
 
 def test_members_without_any_weight_are_told(configure, stages):
     """Two that know nothing but the first letter beside one that knows the camp: told by name, popularity never."""
-    params = {"multvae": {"epochs": 1, "lr": 1e-9, "hidden": 4, "latent": 2}}
+    params = {"multvae": {"epochs": 1, "lr": 1e-9, "width": 4}}
     chosen = {"candidates": ["popularity", "ease", "multvae"], "device": "cpu", "params": params}
     outcome = stages(configure(models=chosen, hybrid={"methods": ["switching"], "folds": 2})).outcome
     weights = outcome.weights["switching"]

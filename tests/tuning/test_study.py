@@ -71,8 +71,8 @@ class TestStart:
         assert len({record.params["user_norm"] for record in records}) == 3
 
     def test_what_is_not_searched_stays(self, search):
-        records = search("multvae", start={"hidden": 7, "latent": 3, "lr": 0.01, "epochs": 1}, trials=2).trials
-        assert [(record.params["hidden"], record.params["latent"]) for record in records] == [(7, 3), (7, 3)]
+        records = search("multvae", start={"width": 7, "lr": 0.01, "epochs": 1}, trials=2).trials
+        assert [record.params["width"] for record in records] == [7, 7]
 
 
 class TestBest:
@@ -165,7 +165,7 @@ class TestTime:
 class TestPruning:
     def test_what_does_not_learn_is_pruned_and_counts_as_a_trial(self, search, monkeypatch):
         monkeypatch.setattr(study, "STARTUP_TRIALS", 1)
-        tuned = search("multvae", start={"lr": 0.01, "epochs": 8, "hidden": 40, "latent": 10}, trials=8)
+        tuned = search("multvae", start={"lr": 0.01, "epochs": 8, "width": 40}, trials=8)
         assert len(tuned.trials) == 8
         pruned = [record for record in tuned.trials if record.state == "pruned"]
         assert pruned
