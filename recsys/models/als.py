@@ -28,7 +28,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.base import HALF_LIVES, ModelConfig, OnEpoch, Range, Space, State
 
-BLOCK_BYTES = 128 * 2**20
+BLOCK_BYTES = 32 * 2**20
 
 
 class ALSConfig(ModelConfig):
@@ -123,27 +123,29 @@ class ALS:
         lengths = np.diff(X.indptr)
         reg = c.reg * ((lengths + c.alpha0 * X.shape[1]) / mean) ** c.nu
         out = Q.new_zeros(X.shape[0], d)
+        unit = bool((X.data == 1).all())
         for rows, columns, weights in _batches(X, lengths, d):
             diagonal = eigenvalues.clamp(min=0) + torch.from_numpy(reg[rows]).to(Q)[:, None]  # [b, d]
-            w = torch.from_numpy(weights).to(Q)  # [b, h]
-            Zh = Z[torch.from_numpy(columns).to(Q.device)]  # [b, h, d]
-            solver = _woodbury if Zh.shape[1] < d else _normal_equations
-            out[torch.from_numpy(rows).to(Q.device)] = solver(Zh, w, diagonal)
+            root = torch.from_numpy(weights).to(Q).sqrt_()  # [b, h]
+            Y = Z[torch.from_numpy(columns).to(Q.device)]  # [b, h, d]
+            if not unit:
+                Y *= root[:, :, None]
+            solver = _woodbury if Y.shape[1] < d else _normal_equations
+            out[torch.from_numpy(rows).to(Q.device)] = solver(Y, root, diagonal)
         rotated: Tensor = out @ V.T
         return rotated
 
 
-def _normal_equations(Z: Tensor, w: Tensor, diagonal: Tensor) -> Tensor:
-    """(Λ + Zᵀ W Z) p = Zᵀ w, one d×d system a row."""
-    A = Z.mT @ (w[:, :, None] * Z) + torch.diag_embed(diagonal)  # [b, d, d]
-    b = (w[:, None, :] @ Z).mT  # [b, d, 1]
+def _normal_equations(Y: Tensor, root: Tensor, diagonal: Tensor) -> Tensor:
+    """(Λ + Zᵀ W Z) p = Zᵀ w, one d×d system a row; Y = √W Z."""
+    A = Y.mT @ Y  # [b, d, d]
+    A.diagonal(dim1=1, dim2=2).add_(diagonal)
+    b = (root[:, None, :] @ Y).mT  # [b, d, 1]
     return torch.cholesky_solve(b, torch.linalg.cholesky(A)).squeeze(2)
 
 
-def _woodbury(Z: Tensor, w: Tensor, diagonal: Tensor) -> Tensor:
-    """The same vector as `_normal_equations`, from a h×h system a row: p = Λ⁻¹ Yᵀ (I + Y Λ⁻¹ Yᵀ)⁻¹ √w, Y = √W Z."""
-    root = w.sqrt()
-    Y = root[:, :, None] * Z  # [b, h, d]
+def _woodbury(Y: Tensor, root: Tensor, diagonal: Tensor) -> Tensor:
+    """The same vector as `_normal_equations`, from a h×h system a row: p = Λ⁻¹ Yᵀ (I + Y Λ⁻¹ Yᵀ)⁻¹ √w."""
     scaled = Y / diagonal[:, None, :]
     K = scaled @ Y.mT  # [b, h, h]
     K.diagonal(dim1=1, dim2=2).add_(1.0)
