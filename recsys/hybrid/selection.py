@@ -44,12 +44,12 @@ def select(
         without = _cross_validate(chosen, rest, pool.without(member), fold)
         ablation[member] = float(without.mean() - values[chosen].mean())
         log(f"{chosen} without {member}: {ablation[member]:+.4f}")
-    hybrids: dict[str, Hybrid] = {name: _fit(name, members, pool) for name in config.methods}
+    hybrids: dict[str, Hybrid] = {name: fit(name, members, pool) for name in config.methods}
     means = {name: float(value.mean()) for name, value in values.items()}
     return Selection(hybrids, chosen, means, ablation)
 
 
-def _fit(name: str, members: Members, pool: Pool) -> Hybrid:
+def fit(name: str, members: Members, pool: Pool) -> Hybrid:
     """Learn from users with a history: the others are answered by popularity anyway."""
     known = pool.length > 0
     return TABLE[name](members).fit_pool(pool.select(known) if known.any() else pool)
@@ -75,7 +75,7 @@ def _cross_validate(name: str, members: Members, pool: Pool, fold: FloatArray) -
     value = np.zeros(pool.n_users, np.float32)
     for held_out in np.unique(fold):
         test = fold == held_out
-        hybrid = _fit(name, members, pool.select(~test))
+        hybrid = fit(name, members, pool.select(~test))
         part = pool.select(test)
         value[test] = part.ndcg(part.served(hybrid.pool_scores(part)))
     return value
