@@ -48,6 +48,10 @@ class Watch:
         waited = epoch - self._best_epoch
         return self.late or bool(waited >= self.task.params["patience"])
 
+    def worth(self, lists: Lists) -> float:
+        """What the model is worth now, beside the epochs."""
+        return ndcg(lists(self.task)[:, :K], self._truth)
+
     @property
     def late(self) -> bool:
         """Whether the fit has used up its seconds."""

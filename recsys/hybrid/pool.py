@@ -37,7 +37,7 @@ class Pool:
     relevant: BoolArray
     """[C]"""
     shown: BoolArray
-    """[C]; false for a relevant item that no member brings: nobody can rank it, and the ideal counts it all the same."""
+    """[C]; false for a relevant item that no member brings: nobody can rank it, though the ideal counts it."""
     length: IntArray
     """[U] events in the history."""
     n_relevant: IntArray

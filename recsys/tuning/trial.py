@@ -62,7 +62,7 @@ def run_trial(
         model.fit(data)
         value = judge(model)
     if not pruned:
-        value = _search_scoring(model, judge, value)
+        value = search_scoring(model, judge, value)
     return TrialRecord(
         number=number,
         state="pruned" if pruned else "complete",
@@ -99,7 +99,7 @@ class _Watch:
         return late or self.pruned or self.without_best >= PATIENCE
 
 
-def _search_scoring(model: Candidate, judge: Judge, value: float) -> float:
+def search_scoring(model: Candidate, judge: Judge, value: float) -> float:
     """Climb along the values of each scoring parameter; the model keeps the best, whose worth is returned."""
     for key, values in model.SCORING.items():
         best, tried = model.config, {getattr(model.config, key)}
