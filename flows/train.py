@@ -12,7 +12,7 @@ from recsys.stages.workspace import prepared_set
 from recsys.tuning.budget import Budget
 from tasks.clock import Clock
 from tasks.data import locate, preprocess, validate
-from tasks.models import admit, evaluate_models, fit_hybrids, promote, train_candidate
+from tasks.models import admit, evaluate_models, fit_hybrids, look_at, promote, refit, share, train_candidate
 from tasks.publish import publish
 from tasks.track import begin
 
@@ -34,8 +34,11 @@ def train(config: str, overrides: Sequence[str] = (), report: str | None = None)
 
     refused = admit(settings, prepared)
     admitted = [name for name, reason in refused.items() if reason is None]
-    budget = Budget(settings.tuning.timeout, len(admitted))
-    fitted = {name: train_candidate(name, settings, prepared, budget, run, clock) for name in admitted}
+    even = Budget.even(settings.tuning.timeout, admitted)
+    first = {name: look_at(name, settings, prepared, even, run, clock) for name in admitted}
+    budget = share(settings, prepared, first, clock)
+    tuned = {name: train_candidate(name, first[name], settings, prepared, budget, run, clock) for name in budget.order}
+    fitted = {name: refit(name, tuned[name], settings, prepared, run, clock) for name in admitted}
 
     outcome = fit_hybrids(settings, prepared, fitted, clock)
     tested = evaluate_models(settings, prepared, fitted, outcome, run, clock)

@@ -127,7 +127,8 @@ class TuningSection(Section):
     trials: int = Field(default=12, ge=1)
     """Trials per candidate; the first is the model's defaults."""
     timeout: float = Field(default=600.0, gt=0)
-    """Seconds for all candidates together; each finishes at least its first trial."""
+    """Seconds for all candidates together. Each finishes at least its first trial; what is left goes by the weight
+    these first models earn in a hybrid, a quarter of it evenly."""
     seed: int = 0
     """Seed of the search."""
     metric: str = "ndcg@10"

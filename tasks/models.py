@@ -1,14 +1,15 @@
 """Stages 3 and 4 and the gate as tasks: tune, combine, open the test, promote."""
 
+from functools import partial
 from pathlib import Path
 
 from prefect import task
 from prefect.cache_policies import NO_CACHE
 
 from recsys.config import CandidateName, Config
-from recsys.stages import candidates, evaluate, hybrids
+from recsys.stages import candidates, evaluate, hybrids, sharing
 from recsys.stages import promote as gate
-from recsys.stages.candidates import Fitted
+from recsys.stages.candidates import Fitted, Searched
 from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
 from recsys.stages.promote import Promotion
@@ -26,18 +27,58 @@ def admit(config: Config, prepared: Path) -> dict[CandidateName, str | None]:
     return {name: candidates.refusal(name, config, data) for name in config.models.candidates}
 
 
-@task(cache_policy=NO_CACHE, task_run_name="train {name}")
-def train_candidate(
-    name: CandidateName, config: Config, prepared: Path, budget: Budget, parent: Run, clock: Clock
-) -> Fitted:
-    """Tune a candidate and refit the best of it; every trial is a nested MLflow run."""
+@task(cache_policy=NO_CACHE, task_run_name="look at {name}")
+def look_at(name: CandidateName, config: Config, prepared: Path, budget: Budget, parent: Run, clock: Clock) -> Searched:
+    """The first trial of a candidate; every trial is a nested MLflow run."""
     run = candidate_run(name, config, parent)
     with clock.stage("train"):
-        fitted = candidates.train_candidate(
-            name, config, prepared_set(prepared), budget.share(), lambda record: log_trial(name, record, config, run)
+        first = candidates.first_look(
+            name, config, prepared_set(prepared), budget.share(name), partial(log_trial, name, config, run)
         )
-    budget.spend(fitted.tuned.seconds)
-    log_candidate(fitted, run)
+    budget.spend(name, first.tuned.seconds)
+    return first
+
+
+@task(cache_policy=NO_CACHE)
+def share(config: Config, prepared: Path, first: dict[CandidateName, Searched], clock: Clock) -> Budget:
+    """Blend the first models, and share the seconds that are left by what each earns."""
+    cost = {name: one.tuned.seconds for name, one in first.items()}
+    with clock.stage("train"):
+        earned = sharing.earned(config, prepared_set(prepared), first)
+    return Budget(config.tuning.timeout - sum(cost.values()), earned, cost)
+
+
+@task(cache_policy=NO_CACHE, task_run_name="train {name}")
+def train_candidate(
+    name: CandidateName,
+    first: Searched,
+    config: Config,
+    prepared: Path,
+    budget: Budget,
+    parent: Run,
+    clock: Clock,
+) -> Searched:
+    """Search the parameters of a candidate with the seconds it earned."""
+    run = candidate_run(name, config, parent)
+    with clock.stage("train"):
+        searched = candidates.search(
+            first,
+            config,
+            prepared_set(prepared),
+            budget.earned[name],
+            budget.share(name),
+            partial(log_trial, name, config, run),
+        )
+    budget.spend(name, searched.tuned.seconds - first.tuned.seconds)
+    return searched
+
+
+@task(cache_policy=NO_CACHE, task_run_name="refit {name}")
+def refit(name: CandidateName, searched: Searched, config: Config, prepared: Path, parent: Run, clock: Clock) -> Fitted:
+    """Fit the best of a candidate on train and validation."""
+    with clock.stage("train"):
+        fitted = candidates.refit(searched, config, prepared_set(prepared))
+    log_candidate(fitted, candidate_run(name, config, parent))
     return fitted
 
 

@@ -46,7 +46,7 @@ def candidate_run(name: str, config: Config, parent: Run) -> Run:
     return tracking.start(config.name, name, tags, parent=parent, resume_key=f"{parent.id} {name}")
 
 
-def log_trial(name: str, record: TrialRecord, config: Config, parent: Run) -> None:
+def log_trial(name: str, config: Config, parent: Run, record: TrialRecord) -> None:
     """A finished trial: parameters, metric by epoch, time and memory."""
     tags = {"role": "trial", "model": name, "state": record.state}
     run = tracking.start(config.name, f"{name} trial {record.number}", tags, parent=parent)
@@ -58,9 +58,15 @@ def log_trial(name: str, record: TrialRecord, config: Config, parent: Run) -> No
 
 
 def log_candidate(fitted: Fitted, run: Run) -> None:
-    """The best parameters and what they cost; the test comes later."""
-    costs = {"fit_seconds": fitted.fit_seconds, "tune_seconds": fitted.tuned.seconds}
-    run.log(params=fitted.tuned.params, metrics={**costs, "trials": float(len(fitted.tuned.trials))})
+    """The best parameters, what they cost and why they might; the test comes later."""
+    metrics = {
+        "fit_seconds": fitted.fit_seconds,
+        "tune_seconds": fitted.tuned.seconds,
+        "earned": fitted.earned,
+        "granted_seconds": fitted.granted_seconds,
+        "trials": float(len(fitted.tuned.trials)),
+    }
+    run.log(params=fitted.tuned.params, metrics=metrics)
 
 
 def log_hybrids(fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, config: Config, parent: Run) -> None:

@@ -33,13 +33,15 @@ COMMAND = "recsys recommend --model models:/recsys-movielens-100k@champion --use
 STEPS = [("Open the MLflow UI", "make ui"), ("Ask for a recommendation", COMMAND)]
 
 
-def model(kind, ndcg, *, fit=2.0, trials=6, params=None):
+def model(kind, ndcg, *, fit=2.0, trials=6, params=None, earned=0.0):
     return ModelRecord(
         kind=kind,
         params=params or {},
         fit_seconds=fit,
         tune_seconds=75.25 if trials else 0.0,
         trials=trials,
+        earned=earned,
+        granted_seconds=240 * earned,
         validation={"ndcg@10": ndcg + 0.01},
         test={"ndcg@10": ndcg, "recall@10": ndcg * 1.5, "coverage@10": 0.25, "ndcg@20": ndcg * 1.1},
         test_ci={"ndcg@10": (ndcg - 0.015, ndcg + 0.016)},
@@ -50,8 +52,8 @@ def card(**changes):
     """A scorecard like that of a MovieLens run."""
     models = {
         "popularity": model("baseline", 0.0612, fit=0.01),
-        "als": model("candidate", 0.1034, params={"factors": 64, "regularisation": 0.00123456789}),
-        "sasrec": model("candidate", 0.1180, fit=185.0),
+        "als": model("candidate", 0.1034, earned=0.25, params={"factors": 64, "regularisation": 0.00123456789}),
+        "sasrec": model("candidate", 0.1180, fit=185.0, earned=0.75),
         "weighted": model("hybrid", 0.1301, trials=0),
         "cascade": model("hybrid", 0.1100, trials=0),
     }
@@ -122,7 +124,8 @@ def test_json_has_the_keys_of_the_schema():
     assert set(plain["dataset"]) >= {"name", "digest", "users", "items", "interactions"}
     assert set(plain["split"]) >= {"method", "train", "validation", "test", "leakage_check"}
     assert set(plain["models"]["als"]) == {
-        *("kind", "params", "fit_seconds", "tune_seconds", "trials", "validation", "test", "test_ci")
+        *("kind", "params", "fit_seconds", "tune_seconds", "trials", "validation", "test", "test_ci"),
+        *("earned", "granted_seconds"),
     }
     assert set(plain["hybrid"]) == {"chosen", "weights", "ablation", "cv"}
     assert set(plain["promotion"]) == {"promoted", "reasons", "champion_version", "gain"}
@@ -204,7 +207,12 @@ def test_leaderboard_markdown_is_sorted_and_marks_the_chosen():
     )
     assert lines[3] == ("| 2 | sasrec | candidate | 0.1180 | 0.1030–0.1340 | 0.1770 | 25.0% | 6 | 1m 15s | 3m 05s |")
     assert [line.split("|")[2].strip() for line in lines[4:7]] == ["cascade", "als", "popularity"]
-    assert lines[-1] == "Test figures: models fitted on train + validation; serving model: fitted on all events."
+    assert lines[-3:] == [
+        "Test figures: models fitted on train + validation; serving model: fitted on all events.",
+        "",
+        "Weight earned in the blend of the first models, and time to search with: sasrec 0.750, 3m 00s; als 0.250, "
+        "1m 00s; popularity 0.000, 0.0 s.",
+    ]
 
 
 def test_models_that_tie_stand_in_the_order_of_their_names():

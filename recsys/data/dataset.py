@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, replace
 
+import numpy as np
 from scipy import sparse
 
 from recsys.data.idmap import IdMap
@@ -44,6 +45,13 @@ class Holdout:
     def select(self, rows: object) -> "Holdout":
         """Only these rows of the holdout."""
         return Holdout(self.history.select(rows), self.truth.select(rows))
+
+    def sample(self, most: int, seed: int) -> "Holdout":
+        """Of the users whose truth is not empty a seeded sample, or all where they are no more than `most`."""
+        judged = np.flatnonzero(self.truth.lengths)
+        if len(judged) > most:
+            judged = np.sort(np.random.default_rng(seed).choice(judged, most, replace=False))
+        return self.select(judged)
 
 
 @dataclass(frozen=True, eq=False)

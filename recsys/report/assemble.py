@@ -6,6 +6,7 @@ from recsys.config import Config
 from recsys.data.prepared import Prepared
 from recsys.hybrid.pool import FLOOR
 from recsys.report.environment import environment
+from recsys.report.notes import idle, unearned
 from recsys.report.scorecard import (
     DataOf,
     DatasetRecord,
@@ -58,7 +59,7 @@ def assemble(
         timings=TimingsRecord.model_validate(dict(timings)),
         environment=environment(device_of(config)),
         data_of=DataOf(serving=promotion.serving),
-        notes=(*notes, *outcome.notes),
+        notes=(*notes, *unearned(fitted), *idle(fitted, outcome)),
     )
 
 
@@ -74,6 +75,8 @@ def _candidate(name: str, fitted: Fitted, outcome: Chosen, tested: Tested) -> Mo
         fit_seconds=fitted.fit_seconds,
         tune_seconds=fitted.tuned.seconds,
         trials=len(fitted.tuned.trials),
+        earned=fitted.earned,
+        granted_seconds=fitted.granted_seconds,
         validation=outcome.validation[name],
         test=tested.metrics[name],
         test_ci=tested.intervals[name],

@@ -4,7 +4,17 @@ from collections.abc import Iterable, Sequence
 
 from recsys.promotion import METRIC
 from recsys.report.scorecard import Scorecard
-from recsys.report.wording import choice_line, data_line, dataset_line, duration, headline, interval, mark, signed
+from recsys.report.wording import (
+    choice_line,
+    data_line,
+    dataset_line,
+    duration,
+    headline,
+    interval,
+    mark,
+    search_line,
+    signed,
+)
 
 SEGMENTS = ("cold", "warm", "hot", "head", "tail")
 NOTHING = "–"
@@ -55,7 +65,7 @@ def leaderboard_markdown(card: Scorecard) -> str:
             duration(model.fit_seconds),
         )
         rows.append(tuple(f"**{cell}**" for cell in row) if is_chosen else row)
-    return f"{_table(header, rows, left=(1, 2))}\n\n{data_line(card)}."
+    return f"{_table(header, rows, left=(1, 2))}\n\n{data_line(card)}.\n\n{search_line(card)}."
 
 
 def weights_markdown(card: Scorecard) -> str:

@@ -74,6 +74,10 @@ class ModelRecord(Record):
     tune_seconds: float = 0.0
     """Of all trials together."""
     trials: int = 0
+    earned: float = 0.0
+    """A candidate's share in the blend of the first models."""
+    granted_seconds: float = 0.0
+    """What it got for that to search with, its first trial not counted."""
     validation: Metrics
     test: Metrics
     test_ci: dict[str, tuple[float, float]]

@@ -10,7 +10,17 @@ from rich.text import Text
 
 from recsys.promotion import METRIC
 from recsys.report.scorecard import Scorecard
-from recsys.report.wording import choice_line, data_line, dataset_line, duration, headline, interval, mark, signed
+from recsys.report.wording import (
+    choice_line,
+    data_line,
+    dataset_line,
+    duration,
+    headline,
+    interval,
+    mark,
+    search_line,
+    signed,
+)
 
 BAR = 30
 """Columns that a weight of 1 takes."""
@@ -28,7 +38,8 @@ def print_leaderboard(card: Scorecard, console: Console, *, next_steps: Sequence
     """
     console.print(Text(dataset_line(card), style="dim"))
     console.print(_leaderboard(card))
-    console.print(Padding(Text(data_line(card), style="dim"), (0, 1)))
+    for line in (data_line(card), search_line(card)):
+        console.print(Padding(Text(line, style="dim"), (0, 1)))
     _section(console, f"Hybrid weights: {card.hybrid.chosen}")
     console.print(Text(f"  {choice_line(card.hybrid)}", style="dim"))
     console.print(_weights(card))

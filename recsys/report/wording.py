@@ -68,6 +68,13 @@ def dataset_line(card: Scorecard) -> str:
     )
 
 
+def search_line(card: Scorecard) -> str:
+    """What each candidate earned before the search, and the seconds it got for that, most earned first."""
+    candidates = sorted((one for one in card.models.items() if one[1].trials), key=lambda entry: -entry[1].earned)
+    parts = (f"{name} {model.earned:.3f}, {duration(model.granted_seconds)}" for name, model in candidates)
+    return f"Weight earned in the blend of the first models, and time to search with: {'; '.join(parts)}"
+
+
 def data_line(card: Scorecard) -> str:
     """Which data the figures of the leaderboard come from."""
     of = card.data_of

@@ -1,4 +1,4 @@
-"""Stage 3: tune every candidate on train, refit the best of each on train and validation."""
+"""Stage 3: a first look at every candidate on train, its search, and the refit of its best on train and validation."""
 
 import json
 import logging
@@ -21,15 +21,27 @@ from recsys.tuning.trial import TrialRecord
 
 log = logging.getLogger("recsys.train")
 
+OnTrial = Callable[[TrialRecord], None]
+"""Told of every finished trial."""
 
-class Fitted(Section):
-    """A tuned candidate, and its refit for the test."""
+
+class Searched(Section):
+    """A candidate after trials on train."""
 
     tuned: Tuned
-    fit_seconds: float
-    """Of the refit on train and validation."""
     folder: str
     """Holds the study, the best model on train, and the refit."""
+    earned: float = 0.0
+    """Its share in the blend of the first models."""
+    granted_seconds: float = 0.0
+    """What it got for that to search with, its first trial not counted."""
+
+
+class Fitted(Searched):
+    """A searched candidate, and its refit for the test."""
+
+    fit_seconds: float
+    """Of the refit on train and validation."""
     refit_reused: bool
 
 
@@ -64,46 +76,75 @@ def refusal(name: CandidateName, config: Config, prepared: Prepared) -> str | No
     )
 
 
-def train_candidate(
+def first_look(
     name: CandidateName,
     config: Config,
     prepared: Prepared,
     seconds: float,
-    on_trial: Callable[[TrialRecord], None] = lambda record: None,
-) -> Fitted:
-    """Tune a candidate for at most `seconds` and refit it; trials and refits of an earlier run are found again."""
-    start, device = config.models.params.get(name, {}), device_of(config)
-    folder = _folder(name, config, prepared)
-    split = prepared.split
-    tuned = tune(
-        name, split.for_validation, split.validation, config.tuning, start,
-        folder=folder, seconds=seconds, seed=config.seed, device=device, on_trial=on_trial,
-    )  # fmt: skip
-    refit = _refit_folder(folder, tuned.params)
-    reused = (refit / "model.json").is_file()
+    on_trial: OnTrial = lambda record: None,
+) -> Searched:
+    """One trial, of the starting point, in at most `seconds`; an earlier run's is found again."""
+    return _tuned(name, config, prepared, seconds, on_trial, first_only=True)
+
+
+def search(
+    first: Searched,
+    config: Config,
+    prepared: Prepared,
+    earned: float,
+    seconds: float,
+    on_trial: OnTrial = lambda record: None,
+) -> Searched:
+    """Go on from the first look for at most `seconds` more, `earned` being why; earlier trials are found again."""
+    name = first.tuned.name
+    why = (
+        f"earned {earned:.3f} of the first blend" if earned else "earned nothing in the first blend, has its even part"
+    )
+    log.info("%s: %s, %.1f s to search with", name, why, seconds)
+    found = _tuned(name, config, prepared, first.tuned.seconds + seconds, on_trial)
+    return found.model_copy(update={"earned": earned, "granted_seconds": seconds})
+
+
+def refit(searched: Searched, config: Config, prepared: Prepared) -> Fitted:
+    """Fit the best parameters on train and validation; the fit of an earlier run is found again."""
+    name, params = searched.tuned.name, searched.tuned.params
+    folder = _refit_folder(Path(searched.folder), params)
+    reused = (folder / "model.json").is_file()
     if reused:
         log.info("%s: the fit of its best parameters is re-used", name)
     else:
         begun = time.perf_counter()
-        model = create(name, tuned.params, seed=config.seed, device=device).fit(split.for_test)
+        model = create(name, params, seed=config.seed, device=device_of(config)).fit(prepared.split.for_test)
         spent = time.perf_counter() - begun
-        with new_folder(refit) as draft:
+        with new_folder(folder) as draft:
             (draft / "fit.json").write_text(json.dumps({"seconds": spent}), encoding="utf-8")
             persistence.save(model, draft)
         log.info("%s: refit on train and validation, %.1f s", name, spent)
-    fit_seconds = json.loads((refit / "fit.json").read_text(encoding="utf-8"))["seconds"]
-    return Fitted(tuned=tuned, fit_seconds=fit_seconds, folder=str(folder), refit_reused=reused)
+    fit_seconds = json.loads((folder / "fit.json").read_text(encoding="utf-8"))["seconds"]
+    return Fitted(**dict(searched), fit_seconds=fit_seconds, refit_reused=reused)
 
 
-def on_train(fitted: Fitted, config: Config, prepared: Prepared) -> Recommender:
+def on_train(searched: Searched, config: Config, prepared: Prepared) -> Recommender:
     """The best model as it was tuned, fitted on train: for validation users."""
     data = prepared.split.for_validation
-    return best_model(fitted.tuned, data, Path(fitted.folder), seed=config.seed, device=device_of(config))
+    return best_model(searched.tuned, data, Path(searched.folder), seed=config.seed, device=device_of(config))
 
 
 def on_train_and_validation(fitted: Fitted, config: Config) -> Recommender:
     """The best model refitted: for test users."""
     return persistence.load(_refit_folder(Path(fitted.folder), fitted.tuned.params), device_of(config))
+
+
+def _tuned(
+    name: str, config: Config, prepared: Prepared, seconds: float, on_trial: OnTrial, *, first_only: bool = False
+) -> Searched:
+    folder, split = _folder(name, config, prepared), prepared.split
+    tuned = tune(
+        name, split.for_validation, split.validation, config.tuning, config.models.params.get(name, {}),
+        folder=folder, seconds=seconds, first_only=first_only, seed=config.seed, device=device_of(config),
+        on_trial=on_trial,
+    )  # fmt: skip
+    return Searched(tuned=tuned, folder=str(folder))
 
 
 def _folder(name: str, config: Config, prepared: Prepared) -> Path:

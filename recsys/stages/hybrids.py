@@ -40,7 +40,6 @@ class Chosen(Section):
     ablation: dict[str, float]
     validation: dict[str, dict[str, float]]
     """candidate -> metric@k -> mean over all validation users."""
-    notes: tuple[str, ...]
 
 
 def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]) -> tuple[Chosen, bool]:
@@ -60,12 +59,9 @@ def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]
     members = {name: on_train(one, config, prepared) for name, one in fitted.items()}
     served = {name: WithFallback.of(member, members[FLOOR]) for name, member in members.items()}
     evaluations = evaluate_all(served, split.validation, split.train, seed=config.seed)
-    users = np.flatnonzero(split.validation.truth.lengths)
-    if len(users) > config.hybrid.max_users:
-        draw = np.random.default_rng(config.seed).choice(users, config.hybrid.max_users, replace=False)
-        users = np.sort(draw)
+    users = split.validation.sample(config.hybrid.max_users, config.seed)
     log.info("hybrid: what %d members would show %s validation users", len(members), f"{len(users):,}")
-    pool = build_pool(members, split.validation.select(users), config.hybrid.pool)
+    pool = build_pool(members, users, config.hybrid.pool)
     selection = select(members, pool, config.hybrid, config.seed, lambda line: log.info("hybrid: %s", line))
     weights = {name: hybrid.weights() for name, hybrid in selection.hybrids.items()}
     outcome = Chosen(
@@ -77,7 +73,6 @@ def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]
         cross_validated=selection.cross_validated,
         ablation=selection.ablation,
         validation={name: one.aggregate for name, one in evaluations.items()},
-        notes=_idle(weights),
     )
     with new_folder(folder) as draft:
         for name, hybrid in selection.hybrids.items():
@@ -90,14 +85,3 @@ def restored(name: str, outcome: Chosen, members: Members) -> Hybrid:
     """A hybrid as it was fitted, over members of any fit."""
     with np.load(Path(outcome.folder) / f"{name}.npz", allow_pickle=False) as state:
         return TABLE[name]({member: members[member] for member in outcome.members}).load(dict(state))
-
-
-def _idle(weights: Mapping[str, Mapping[str, float]]) -> tuple[str, ...]:
-    """Members that no hybrid gives weight: their budget was wasted."""
-    members = next(iter(weights.values()))
-    idle = [member for member in members if not any(shares[member] for shares in weights.values())]
-    return tuple(
-        f"{member} earned no weight in any hybrid: leave it out of models.candidates to save its time"
-        for member in idle
-        if member != FLOOR
-    )

@@ -12,7 +12,6 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
@@ -51,7 +50,7 @@ class Tuned(Section):
     seconds: float
     """Of all trials, those of earlier runs included."""
     reused: int
-    """Trials that an earlier run had finished."""
+    """Trials that were done before."""
 
 
 def tune(
@@ -63,6 +62,7 @@ def tune(
     *,
     folder: Path,
     seconds: float,
+    first_only: bool = False,
     seed: int = 0,
     device: str = "cpu",
     on_trial: Callable[[TrialRecord], None] = lambda record: None,
@@ -77,6 +77,7 @@ def tune(
         start: parameters that differ from the model's defaults in the first trial, and stay where not searched.
         folder: keeps the study and the best model; the same folder resumes.
         seconds: after which no trial starts but the first, and no epoch of one.
+        first_only: stop after the first trial; a later call goes on.
         seed: of the model.
         device: of the model.
         on_trial: told of every finished trial.
@@ -89,13 +90,14 @@ def tune(
         if values.allows(getattr(first, key))  # a value set outside the range is meant to stay
     }
     study = _study(name, folder, {key: getattr(first, key) for key in space})
-    judge = _judge(data, _sample(holdout, config), config.metric)
+    judge = _judge(data, holdout.sample(config.max_users, config.seed), config.metric)
     before = reused = len(_done(study))
-    if before:
+    if before and not first_only:
         log.info("%s: %d of %d trials are done already", name, min(before, config.trials), config.trials)
     failures = _failures(study)
     allowed = failures + MOST_FAILURES
-    while (finished := len(_done(study))) < config.trials and (not finished or _spent(study) < seconds):
+    trials = 1 if first_only else config.trials
+    while (finished := len(_done(study))) < trials and (not finished or _spent(study) < seconds):
         # Seeded by the place in the study, a resumed search draws what an uninterrupted one would have drawn.
         study.sampler = optuna.samplers.TPESampler(
             seed=config.seed * 1000 + finished + failures, n_startup_trials=STARTUP_TRIALS, multivariate=True
@@ -125,7 +127,7 @@ def tune(
             "%s: trial %d of %d %s, %s %.4f (best %.4f), %.1f s",
             name, finished + 1, config.trials, record.state, config.metric, record.value, best, record.seconds,
         )  # fmt: skip
-    records = _records(study)[: config.trials]
+    records = _records(study)[:trials]
     best_record = max(records, key=lambda record: record.value)
     return Tuned(
         name=name, params=best_record.params, value=best_record.value, trials=records,
@@ -201,13 +203,6 @@ def _judge(data: Dataset, holdout: Holdout, metric: str) -> Callable[[Recommende
     """Judges a model as it would serve: popularity answers whoever has no history."""
     fallback = create("popularity").fit(data)
     return lambda model: score_metric(WithFallback.of(model, fallback), holdout, metric)
-
-
-def _sample(holdout: Holdout, config: TuningSection) -> Holdout:
-    judged = np.flatnonzero(holdout.truth.lengths)
-    if len(judged) > config.max_users:
-        judged = np.sort(np.random.default_rng(config.seed).choice(judged, config.max_users, replace=False))
-    return holdout.select(judged)
 
 
 def _keep_best_only(study: optuna.Study, folder: Path) -> None:

@@ -33,6 +33,17 @@ def parts(made: Split) -> list[Interactions]:
     return [made.train, made.validation_events, made.test_events]
 
 
+def test_a_sample_of_a_holdout_is_seeded_and_leaves_out_whoever_took_nothing():
+    history = Interactions.build([0, 1, 2, 3], [0, 1, 2, 3], [0, 1, 2, 3], None, n_users=4, n_items=5)
+    truth = Interactions.build([0, 2, 3], [4, 4, 4], [9, 9, 9], None, n_users=4, n_items=5)
+    holdout = Holdout(history, truth)
+    assert rows(holdout.sample(3, seed=0)) == [([0], [4]), ([2], [4]), ([3], [4])]
+    drawn = rows(holdout.sample(2, seed=0))
+    assert len(drawn) == 2
+    assert drawn == rows(holdout.sample(2, seed=0))
+    assert ([1], []) not in drawn
+
+
 def rows(holdout: Holdout) -> list[tuple[list[int], list[int]]]:
     """(history, truth) of each user of the holdout, as items."""
     return [

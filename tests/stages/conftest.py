@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import pytest
 
 from recsys.config import parse
-from recsys.stages import candidates, evaluate, hybrids
+from recsys.stages import candidates, evaluate, hybrids, sharing
 from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import prepared_set
 
@@ -43,11 +43,16 @@ def stages():
         folder, prepared_again = preprocess(config)
         prepared = prepared_set(folder)
         names = config.models.candidates
-        fitted = {name: candidates.train_candidate(name, config, prepared, HOUR) for name in names}
+        first = {name: candidates.first_look(name, config, prepared, HOUR) for name in names}
+        earned = sharing.earned(config, prepared, first)
+        searched = {name: candidates.search(first[name], config, prepared, earned[name], HOUR) for name in names}
+        fitted = {name: candidates.refit(searched[name], config, prepared) for name in names}
         outcome, combined_again = hybrids.fit_hybrids(config, prepared, fitted)
         tested, tested_again = evaluate.evaluate_models(config, prepared, fitted, outcome)
         return SimpleNamespace(
             prepared=prepared,
+            first=first,
+            earned=earned,
             fitted=fitted,
             outcome=outcome,
             tested=tested,

@@ -20,8 +20,9 @@ HOUR = 3600.0
 UNTIL_KILLED = """
 import logging, os, signal, sys
 from recsys.config import Config
-from recsys.stages.candidates import train_candidate
+from recsys.stages.candidates import first_look, search
 from recsys.stages.preprocess import preprocess
+from recsys.stages.sharing import earned
 from recsys.stages.workspace import prepared_set
 from recsys.tuning import study
 
@@ -34,8 +35,10 @@ study._report = report
 logging.basicConfig(level=logging.INFO, format="%(message)s", stream=sys.stderr)
 config = Config.model_validate_json(sys.argv[1])
 prepared = prepared_set(preprocess(config)[0])
-for name in config.models.candidates:
-    train_candidate(name, config, prepared, 3600)
+first = {name: first_look(name, config, prepared, 3600) for name in config.models.candidates}
+shares = earned(config, prepared, first)
+for name, one in first.items():
+    search(one, config, prepared, shares[name], 3600)
 """
 MEASURED = {"seconds", "fit_seconds", "memory_mib", "number", "reused", "refit_reused", "folder"}
 
@@ -76,8 +79,8 @@ def test_after_kill_9_finished_trials_are_not_run_again_and_the_result_is_the_sa
         resumed = stages(config)
     log = "\n".join(caplog.messages)
     assert trials_run(log) == {"multvae": [2, 3]}
+    assert resumed.earned == whole.earned
     assert "popularity: 3 of 3 trials are done already" in log
-    assert "ease: the fit of its best parameters is re-used" in log
     assert "multvae: 1 of 3 trials are done already" in log
     assert re.search(r"^preprocess: .* the prepared set \w+ is re-used$", log, re.MULTILINE)
     for stage in ("outcome", "tested"):
@@ -102,7 +105,10 @@ def test_more_trials_go_on_and_other_settings_start_anew(configure):
     prepared = prepared_set(preprocess(configure())[0])
 
     def reused(**sections):
-        return candidates.train_candidate("ease", configure(**sections), prepared, HOUR).tuned.reused
+        config = configure(**sections)
+        first = candidates.first_look("ease", config, prepared, HOUR)
+        candidates.search(first, config, prepared, 1.0, HOUR)
+        return first.tuned.reused
 
     assert reused() == 0
     assert reused(tuning={"trials": 3, "timeout": 5}) == 1

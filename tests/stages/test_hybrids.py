@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recsys.report.notes import idle
 from recsys.stages import candidates
 from recsys.stages.hybrids import fit_hybrids, restored
 
@@ -42,10 +43,10 @@ def test_members_without_any_weight_are_told(configure, stages):
     """Two that know nothing but the first letter beside one that knows the camp: told by name, popularity never."""
     params = {"multvae": {"epochs": 1, "lr": 1e-9, "width": 4}}
     chosen = {"candidates": ["popularity", "ease", "multvae"], "device": "cpu", "params": params}
-    outcome = stages(configure(models=chosen, hybrid={"methods": ["switching"], "folds": 2})).outcome
-    weights = outcome.weights["switching"]
-    idle = [name for name in ("ease", "multvae") if weights[name] == 0]
-    assert idle == ["multvae"]
-    assert outcome.notes == (
-        "multvae earned no weight in any hybrid: leave it out of models.candidates to save its time",
+    run = stages(configure(models=chosen, hybrid={"methods": ["switching"], "folds": 2}))
+    weights = run.outcome.weights["switching"]
+    assert [name for name in ("ease", "multvae") if weights[name] == 0] == ["multvae"]
+    costly = run.fitted["multvae"].model_copy(update={"fit_seconds": 100 - run.fitted["multvae"].tuned.seconds})
+    assert idle({**run.fitted, "multvae": costly}, run.outcome) == (
+        "multvae earned no weight in any hybrid: leave it out of models.candidates to save its 1m 40s",
     )

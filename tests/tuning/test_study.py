@@ -33,7 +33,9 @@ def _spaces(monkeypatch):
 def search(split, tmp_path):
     """Tune in a folder of this test."""
 
-    def tuned(name="ease", start=None, folder="study", seconds=HOUR, on_trial=lambda record: None, **config):
+    def tuned(
+        name="ease", start=None, folder="study", seconds=HOUR, on_trial=lambda record: None, first_only=False, **config
+    ):
         return tune(
             name,
             split.for_validation,
@@ -43,6 +45,7 @@ def search(split, tmp_path):
             folder=tmp_path / folder,
             seconds=seconds,
             on_trial=on_trial,
+            first_only=first_only,
         )
 
     return tuned
@@ -128,6 +131,13 @@ class TestResume:
         records = search(start={"reg": 50.0}, trials=2).trials
         assert [record.number for record in records] == [1, 2]
         assert (records[0].params["reg"], records[0].params["user_norm"]) == (50.0, EASE.Config().user_norm)
+
+    def test_after_the_first_trial_alone_the_search_goes_on_as_if_it_had_never_stopped(self, search):
+        whole = search(folder="whole", trials=4)
+        first = search(folder="parts", trials=4, first_only=True)
+        assert told(first) == told(whole)[:1]
+        assert told(search(folder="parts", trials=4)) == told(whole)
+        assert search(folder="parts", trials=4, first_only=True).trials == first.trials, "whatever came after it"
 
     def test_another_seed_draws_otherwise(self, search):
         one, other = (search(folder=f"seed-{seed}", trials=2, seed=seed).trials for seed in (0, 1))
