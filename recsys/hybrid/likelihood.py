@@ -17,24 +17,21 @@ DoubleArray = npt.NDArray[np.float64]
 def fit_weights(
     pool: Pool, features: FloatArray, *, prior: FloatArray | None = None, strength: float = 0.0
 ) -> FloatArray:
-    """Weights [F] ≥ 0 that maximise the mean log-likelihood of what users took of what they would be shown.
+    """Weights [F] ≥ 0 that maximise the mean log-likelihood of what users took of their candidates.
 
-    features [C, F]. What no member brings is left out, with the users who took nothing else: no weights could show it,
-    and among the members' best items it only speaks for weights of zero (leaving it out ranked 4 to 5% better on
-    held-out users of a review log and of a listening log). With a prior, `strength` pseudo-users pull towards it: a
+    features [C, F]. Users who took none of them say nothing. With a prior, `strength` pseudo-users pull towards it: a
     segment with few users stays near the weights of all.
     """
-    shown_taken = pool.shown & pool.relevant
-    n_taken = np.bincount(pool.user[shown_taken], minlength=pool.n_users)
+    n_taken = np.bincount(pool.user[pool.relevant], minlength=pool.n_users)
     answerable = n_taken > 0
     if not answerable.any():
         return np.full(features.shape[1], 0.5, np.float32) if prior is None else prior
-    keep = pool.shown & answerable[pool.user]
+    keep = answerable[pool.user]
     n_users = int(answerable.sum())
     user = (np.cumsum(answerable) - 1)[pool.user[keep]]  # [C'], renumbered
     X = features[keep].astype(np.float64)
     start = np.searchsorted(user, np.arange(n_users))
-    taken = shown_taken[keep] / n_taken[answerable][user]  # a user's items share one vote
+    taken = pool.relevant[keep] / n_taken[answerable][user]  # a user's items share one vote
     observed = taken @ X
     anchor = np.zeros(X.shape[1]) if prior is None else prior.astype(np.float64)
 

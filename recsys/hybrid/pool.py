@@ -23,7 +23,11 @@ BLOCK_BYTES = 512 * 2**20
 
 @dataclass(frozen=True, eq=False)
 class Pool:
-    """Candidates of U users: the union of every member's best unseen items, and the relevant ones."""
+    """Candidates of U users: the union of every member's best unseen items.
+
+    What no member brings is not here: nobody can rank it, and among the members' best items it would only speak for
+    weights of zero. It counts in `n_relevant`.
+    """
 
     members: tuple[str, ...]
     user: IntArray
@@ -36,12 +40,10 @@ class Pool:
     """[C, M] 0 = the member's best; `size` for an item below its best `size`."""
     relevant: BoolArray
     """[C]"""
-    shown: BoolArray
-    """[C]; false for a relevant item that no member brings: nobody can rank it, though the ideal counts it."""
     length: IntArray
     """[U] events in the history."""
     n_relevant: IntArray
-    """[U]"""
+    """[U] items that the user took, brought or not."""
     floor: FloatArray
     """[C] standardised scores of popularity, which answers whoever has no history, whatever the hybrid."""
     size: int
@@ -67,7 +69,6 @@ class Pool:
             self.z[keep],
             self.rank[keep],
             self.relevant[keep],
-            self.shown[keep],
             self.length[users],
             self.n_relevant[users],
             self.floor[keep],
@@ -75,24 +76,23 @@ class Pool:
         )
 
     def without(self, member: str) -> "Pool":
-        """The same candidates, seen by the other members only."""
+        """What the other members bring."""
         keep = [position for position, name in enumerate(self.members) if name != member]
         names = tuple(self.members[position] for position in keep)
-        z, rank = self.z[:, keep], self.rank[:, keep]
-        shown = self.shown & (rank < self.size).any(1)
-        columns = (self.relevant, shown, self.length, self.n_relevant, self.floor, self.size)
-        return Pool(names, self.user, self.item, z, rank, *columns)
+        brought = (self.rank[:, keep] < self.size).any(1)
+        z, rank = self.z[brought][:, keep], self.rank[brought][:, keep]
+        columns = (z, rank, self.relevant[brought], self.length, self.n_relevant, self.floor[brought], self.size)
+        return Pool(names, self.user[brought], self.item[brought], *columns)
 
     def served(self, scores: FloatArray) -> FloatArray:
         """[C] scores as they would be served: those of popularity for users without history."""
         return np.where(self.length[self.user] == 0, self.floor, scores)
 
     def ndcg(self, scores: FloatArray, k: int = 10) -> FloatArray:
-        """[U] ndcg@k of ranking the shown candidates by scores [C]."""
-        value = np.where(self.shown, scores, -np.inf)
-        order = np.lexsort((-value, self.user))
+        """[U] ndcg@k of ranking the candidates by scores [C]."""
+        order = np.lexsort((-scores, self.user))
         position = np.arange(len(order)) - self.indptr[self.user[order]]
-        hit = self.relevant[order] & self.shown[order] & (position < k)
+        hit = self.relevant[order] & (position < k)
         gain = np.bincount(self.user[order][hit], weights=1 / np.log2(position[hit] + 2), minlength=self.n_users)
         ideal = np.cumsum(1 / np.log2(np.arange(k) + 2))
         return np.asarray(gain / ideal[np.minimum(self.n_relevant, k) - 1], dtype=np.float32)
@@ -114,21 +114,20 @@ def build_pool(
         parts.append(_block(members, holdout.select(rows), size, start))
         if progress:
             progress(int(rows[-1]) + 1, len(holdout))
-    user, item, z, rank, relevant, shown = (np.concatenate(column) for column in zip(*parts, strict=True))
+    user, item, z, rank, relevant = (np.concatenate(column) for column in zip(*parts, strict=True))
     lengths = (holdout.history.lengths, holdout.truth.lengths)
     floor = z[:, list(members).index(FLOOR)]
-    return Pool(tuple(members), user, item, z, rank, relevant, shown, *lengths, floor, size)
+    return Pool(tuple(members), user, item, z, rank, relevant, *lengths, floor, size)
 
 
 def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.ndarray[Any, Any], ...]:
     B, n = len(part), part.history.n_items
     z, member_rank = ranked_scores(members, part.history, size)  # each [M, B, n]
-    shown: BoolArray = np.asarray((member_rank < size).any(0))
     relevant = np.zeros((B, n), dtype=np.bool_)
     relevant[part.truth.user, part.truth.item] = True
-    rows, items = np.nonzero(shown | relevant)
+    rows, items = np.nonzero((member_rank < size).any(0))
     pick = (slice(None), rows, items)
-    columns = (z[pick].T.copy(), member_rank[pick].T.astype(np.float32), relevant[rows, items], shown[rows, items])
+    columns = (z[pick].T.copy(), member_rank[pick].T.astype(np.float32), relevant[rows, items])
     return (rows + offset, items, *columns)
 
 

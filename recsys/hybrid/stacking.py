@@ -1,7 +1,7 @@
 """Stacking hybrid: a scikit-learn learner over member scores, member ranks and the user's history length.
 
 Wolpert, "Stacked generalization", 1992, on pools: gradient-boosted trees learn from validation users which of the
-shown candidates were taken. Features of a candidate: every member's z-score, log(1 + rank), the maximum-likelihood
+candidates were taken. Features of a candidate: every member's z-score, log(1 + rank), the maximum-likelihood
 blend, log(1 + history length); popularity is among the members. When scoring, the learner re-ranks the union of the
 members' best N; the rest of the catalogue keeps the blend's order, below.
 The fitted trees are stored with skops, which refuses to load anything but the types named here.
@@ -40,12 +40,12 @@ class Stacking(Combination):
         self.learner: HistGradientBoostingClassifier | None = None
 
     def fit_pool(self, pool: Pool) -> Self:
-        """Fit the blend, then the learner on shown candidates."""
+        """Fit the blend, then the learner on candidates."""
         self.size = pool.size
         self.w = fit_weights(pool, pool.z)
         rng = np.random.default_rng(0)
         draw = rng.random(len(pool.user)) * np.bincount(pool.user)[pool.user] < NEGATIVES
-        rows = np.flatnonzero(pool.shown & (pool.relevant | draw))
+        rows = np.flatnonzero(pool.relevant | draw)
         learner = HistGradientBoostingClassifier(
             max_iter=120, learning_rate=0.06, max_leaf_nodes=12, min_samples_leaf=40, l2_regularization=5.0,
             early_stopping=False, random_state=0,
@@ -72,7 +72,7 @@ class Stacking(Combination):
         """[C]"""
         judged = self._judge(pool.z, pool.rank, pool.length[pool.user])
         # what ties in the trees keeps the blend's order
-        return np.where(pool.shown, judged + np.float32(1e-4) * (pool.z @ self.w), -BELOW).astype(np.float32)
+        return np.asarray(judged + np.float32(1e-4) * (pool.z @ self.w), dtype=np.float32)
 
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the learner on the union of the members' best, the blend below."""

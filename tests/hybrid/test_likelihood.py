@@ -19,7 +19,6 @@ def pool_of(*users):
         z=z,
         rank=np.zeros_like(z),
         relevant=relevant,
-        shown=np.ones(len(z), bool),
         length=np.ones(len(users), np.int64),
         n_relevant=np.array([sum(taken) for _, taken in users]),
         floor=z[:, 0],

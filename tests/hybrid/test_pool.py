@@ -23,12 +23,11 @@ def test_the_pool_by_hand(planted):
     members = {"a": make([[6, 5, 4, 3, 2, 9]]), "popularity": make([[6, 1, 5, 2, 0, 9]])}
     holdout = Holdout(Interactions.of_histories([[5]], 6), Interactions.of_histories([[4]], 6))
     pool = build_pool(members, holdout, size=2)
-    assert pool.item.tolist() == [0, 1, 2, 4]  # 0 of both, 1 of a, 2 of popularity, 4 because it was taken
-    assert pool.rank.tolist() == [[0, 0], [1, 2], [2, 1], [2, 2]]
-    assert pool.relevant.tolist() == [False, False, False, True]
-    assert pool.shown.tolist() == [True, True, True, False]
-    assert (pool.length.tolist(), pool.n_relevant.tolist(), pool.indptr.tolist()) == ([1], [1], [0, 4])
-    np.testing.assert_allclose(pool.z[:, 0], np.array([2, 1, 0, -2]) / np.sqrt(2), rtol=1e-5)
+    assert pool.item.tolist() == [0, 1, 2]  # 0 of both, 1 of a, 2 of popularity
+    assert pool.rank.tolist() == [[0, 0], [1, 2], [2, 1]]
+    assert pool.relevant.tolist() == [False, False, False]
+    assert (pool.length.tolist(), pool.n_relevant.tolist(), pool.indptr.tolist()) == ([1], [1], [0, 3])
+    np.testing.assert_allclose(pool.z[:, 0], np.array([2, 1, 0]) / np.sqrt(2), rtol=1e-5)
 
 
 def test_ndcg_is_that_of_the_full_ranking(case):
@@ -44,20 +43,19 @@ def test_ndcg_by_hand(case):
     _, pool = case
     one = pool.select(np.arange(pool.n_users) == 0)
     scores = np.zeros(len(one.item), np.float32)
-    relevant, other = np.flatnonzero(one.relevant & one.shown), np.flatnonzero(~one.relevant)
+    relevant, other = np.flatnonzero(one.relevant), np.flatnonzero(~one.relevant)
     scores[[relevant[0], other[0], relevant[1]]] = 9, 8, 7
     scores[relevant[2:]] = -9
     assert one.ndcg(scores, k=3)[0] == pytest.approx(1.5 / (1.5 + 1 / np.log2(3)))
 
 
-def test_a_relevant_item_that_nobody_shows_is_never_ranked(case):
+def test_what_nobody_brings_counts_in_the_ideal(case):
     _, pool = case
-    hidden = pool.relevant & ~pool.shown
-    assert hidden.any()
-    users_of_hidden_only = np.bincount(pool.user[pool.relevant & pool.shown], minlength=pool.n_users) == 0
-    values = pool.ndcg(np.where(pool.relevant, 1, 0).astype(np.float32))
-    assert (values[users_of_hidden_only] == 0).all()
-    assert (values[pool.user[hidden]] < 1).all()
+    brought = np.bincount(pool.user[pool.relevant], minlength=pool.n_users)
+    assert (brought < pool.n_relevant).any()
+    best = pool.ndcg(np.where(pool.relevant, 1, 0).astype(np.float32))
+    np.testing.assert_array_equal(best == 0, brought == 0)
+    np.testing.assert_array_equal(best == 1, brought == pool.n_relevant)
 
 
 def test_who_has_no_history_is_served_by_popularity(case):
@@ -66,7 +64,8 @@ def test_who_has_no_history_is_served_by_popularity(case):
     pool = replace(pool, length=np.where(strangers, 0, pool.length))
     scores = pool.z[:, 0]
     np.testing.assert_array_equal(pool.served(scores), np.where(pool.user < 50, pool.z[:, 2], scores))
-    np.testing.assert_array_equal(pool.without("popularity").served(scores), pool.served(scores))
+    rest, brought = pool.without("popularity"), (pool.rank[:, :2] < pool.size).any(1)
+    np.testing.assert_array_equal(rest.served(rest.z[:, 0]), pool.served(scores)[brought])
 
 
 def test_users_are_selected_and_renumbered(case):
@@ -79,12 +78,12 @@ def test_users_are_selected_and_renumbered(case):
     np.testing.assert_array_equal(part.ndcg(part.z[:, 0]), pool.ndcg(pool.z[:, 0])[[3, 70]])
 
 
-def test_without_a_member_its_own_items_are_not_shown(case):
+def test_without_a_member_its_own_items_are_gone(case):
     p, pool = case
     rest = pool.without("b")
     alone = build_pool({name: p.members[name] for name in ("a", "popularity")}, p.holdout, size=12)
     assert rest.members == alone.members
-    np.testing.assert_array_equal(rest.item[rest.shown], alone.item[alone.shown])
+    np.testing.assert_array_equal(rest.item, alone.item)
     np.testing.assert_array_equal(rest.ndcg(rest.z[:, 1]), alone.ndcg(alone.z[:, 1]))
 
 
@@ -95,5 +94,5 @@ def test_blocks_do_not_change_the_pool(case, monkeypatch):
     parts = build_pool(p.members, p.holdout, 12, lambda done, of: told.append((done, of)))
     assert told[:2] == [(7, 120), (14, 120)]
     assert told[-1] == (120, 120)
-    for name in ("user", "item", "z", "rank", "relevant", "shown", "length", "n_relevant", "floor"):
+    for name in ("user", "item", "z", "rank", "relevant", "length", "n_relevant", "floor"):
         np.testing.assert_array_equal(getattr(parts, name), getattr(pool, name), err_msg=name)
