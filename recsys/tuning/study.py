@@ -76,7 +76,7 @@ def tune(
         config: trials, seed, metric.
         start: parameters that differ from the model's defaults in the first trial, and stay where not searched.
         folder: keeps the study and the best model; the same folder resumes.
-        seconds: after which no trial starts but the first, and no epoch of one.
+        seconds: after which no trial but the first goes on: no epoch starts, nor a fit that would not end in time.
         first_only: stop after the first trial; a later call goes on.
         seed: of the model.
         device: of the model.
@@ -97,7 +97,7 @@ def tune(
     failures = _failures(study)
     allowed = failures + MOST_FAILURES
     trials = 1 if first_only else config.trials
-    while (finished := len(_done(study))) < trials and (not finished or _spent(study) < seconds):
+    while (finished := len(_done(study))) < trials and (not finished or _time_for_another(name, study, seconds)):
         # Seeded by the place in the study, a resumed search draws what an uninterrupted one would have drawn.
         study.sampler = optuna.samplers.TPESampler(
             seed=config.seed * 1000 + finished + failures, n_startup_trials=STARTUP_TRIALS, multivariate=True
@@ -197,6 +197,13 @@ def _records(study: optuna.Study) -> list[TrialRecord]:
 
 def _spent(study: optuna.Study) -> float:
     return sum(record.seconds for record in _records(study))
+
+
+def _time_for_another(name: str, study: optuna.Study, seconds: float) -> bool:
+    """Whether a trial may start: one trained in epochs ends when its time is over, any other has to be expected to."""
+    spent = _spent(study)
+    expected = 0.0 if "epochs" in TABLE[name].Config.model_fields else spent / len(_done(study))
+    return spent + expected < seconds
 
 
 def _judge(data: Dataset, holdout: Holdout, metric: str) -> Callable[[Recommender], float]:

@@ -172,6 +172,12 @@ class TestTime:
         assert len(search(trials=5, seconds=HOUR).trials) == 5
 
 
+    def test_a_fit_that_would_not_end_in_time_does_not_start(self, search):
+        """Time for one trial and a half, where a closed form takes as long as it takes."""
+        first = search(trials=1).seconds
+        assert len(search(trials=5, seconds=1.5 * first).trials) == 1
+
+
 class TestPruning:
     def test_what_does_not_learn_is_pruned_and_counts_as_a_trial(self, search, monkeypatch):
         monkeypatch.setattr(study, "STARTUP_TRIALS", 1)
