@@ -89,6 +89,7 @@ class Malformed:
 NAMES: Final = tuple(field.name for field in fields(Event))
 REQUIRED: Final = NAMES[:5]
 TEXTS: Final = ("event_id", "user_id", "item_id", "event_type", "request_id", "model_version")
+_REQUIRED: Final = frozenset(REQUIRED)
 _texts = attrgetter(*TEXTS)
 
 
@@ -105,14 +106,17 @@ def event_of(found: Mapping[str, object], now: float) -> Event:
     Raises:
         MalformedEventError: a field is missing, unknown, of the wrong kind, or out of its limits.
     """
-    given = {name: value for name, value in found.items() if value is not None and value != ""}
-    if not _READERS.keys() >= given.keys():
-        name = next(name for name in given if name not in _READERS)
-        raise MalformedEventError(f"unknown field {_shown(name)}: {did_you_mean(name, NAMES)}")
-    missing = [name for name in REQUIRED if name not in given]
-    if missing:
-        raise MalformedEventError(f"{', '.join(missing)} missing; every event has {', '.join(REQUIRED)}")
-    event = Event(**{name: _READERS[name](name, value) for name, value in given.items()})
+    given: dict[str, Any] = {}
+    for name, value in found.items():
+        if value is None or value == "":
+            continue
+        if name not in _READERS:
+            raise MalformedEventError(f"unknown field {_shown(name)}: {did_you_mean(name, NAMES)}")
+        given[name] = _READERS[name](name, value)
+    if not given.keys() >= _REQUIRED:
+        missing = ", ".join(name for name in REQUIRED if name not in given)
+        raise MalformedEventError(f"{missing} missing; every event has {', '.join(REQUIRED)}")
+    event = Event(**given)
     if event.timestamp > now + DAY:
         raise MalformedEventError(
             f"timestamp {event.timestamp} is {(event.timestamp - now) / DAY:,.0f} days in the future; "

@@ -91,7 +91,8 @@ class FeedbackStore:
     def where(self) -> str:
         """The database as it may be shown: a path, or a URL without its password."""
         url = self._engine.url
-        return str(url.database) if url.get_backend_name() == "sqlite" else url.render_as_string(hide_password=True)
+        backend = url.get_backend_name()
+        return str(url.database) if backend == "sqlite" else str(url.set(drivername=backend))
 
     def append(
         self,

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import tempfile
@@ -55,7 +56,7 @@ def postgres():
         _wait(f"{server}/postgres", process, log)
         yield database
     finally:
-        process.terminate()
+        process.send_signal(signal.SIGINT)  # without waiting for its clients
         process.wait(timeout=30)
         shutil.rmtree(folder)
 

@@ -226,7 +226,7 @@ class TestOpening:
         monkeypatch.setenv(URL, "postgresql://me:secret@127.0.0.1:1/db")
         with pytest.raises(InputError, match="does not answer: connection failed") as told:
             open_store(tmp_path)
-        assert "postgresql+psycopg://me:***@127.0.0.1:1/db" in str(told.value)
+        assert "postgresql://me:***@127.0.0.1:1/db" in str(told.value)
         assert "secret" not in str(told.value)
 
     def test_without_the_driver(self, tmp_path, monkeypatch):
