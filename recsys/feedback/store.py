@@ -156,20 +156,6 @@ class FeedbackStore:
         found = self._rows(sa.select(*columns).order_by(QUARANTINE.c.received, QUARANTINE.c.source, QUARANTINE.c.line))
         return [dict(row._mapping) for row in found]
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
-        with self.transaction() as connection:
-            return connection.execute(query).all()
-
     @contextmanager
     def transaction(self, *, writes: bool = False) -> Iterator[sa.Connection]:
         """A connection whose work is kept when the block ends without an error.
@@ -190,6 +176,20 @@ class FeedbackStore:
             raise InputError(
                 f"the feedback store {self.where} does not answer: {reason}; what was acknowledged is kept"
             ) from error
+
+    def close(self) -> None:
+        """Let go of the database."""
+        self._engine.dispose()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+        with self.transaction() as connection:
+            return connection.execute(query).all()
 
 
 def open_store(folder: str | Path) -> FeedbackStore:

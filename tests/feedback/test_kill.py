@@ -87,7 +87,7 @@ def test_killed_between_the_rows_of_a_batch_and_its_commit(log, folder):
 
 def test_killed_at_any_time(log, folder):
     moments = random.Random(4)
-    for _ in range(3):
+    for _ in range(2):
         process = start(log, folder)
         told = process.stderr.readline()
         time.sleep(moments.uniform(0, 0.05))

@@ -1,8 +1,10 @@
 """The feedback store, on SQLite and on PostgreSQL: counts, order, duplicates, quarantine, the join, many at once."""
 
 import random
+import sys
 import threading
 import time
+from dataclasses import asdict
 
 import pytest
 
@@ -115,6 +117,17 @@ class TestWatermark:
             connection.execute(module.EVENTS.delete().where(module.EVENTS.c.event_id == "e2"))
         feedback.append([event(3)], "a test")
         assert numbers(kept(feedback, watermark)) == [3]
+
+    def test_a_slow_writer_is_not_overtaken(self, feedback, event):
+        """Else a reader could pass over numbers that are drawn, but not committed yet."""
+        other = threading.Thread(target=feedback.append, args=([event(2)], "a test"))
+        with feedback.transaction(writes=True) as connection:
+            connection.execute(module.EVENTS.insert(), asdict(event(1)))
+            other.start()
+            other.join(timeout=0.3)
+            assert kept(feedback) == []
+        other.join()
+        assert numbers(kept(feedback)) == [1, 2]
 
     def test_writers_at_once_lose_and_double_nothing_and_a_reader_sees_all(self, feedback, event):
         """Four writers with the same events in different orders, and a reader that never looks back."""
@@ -230,7 +243,7 @@ class TestOpening:
         assert "secret" not in str(told.value)
 
     def test_without_the_driver(self, tmp_path, monkeypatch):
-        monkeypatch.setitem(__import__("sys").modules, "psycopg", None)
+        monkeypatch.setitem(sys.modules, "psycopg", None)
         monkeypatch.setenv(URL, "postgresql://127.0.0.1/db")
         with pytest.raises(InputError, match=r"needs psycopg: pip install -c constraints.txt -e '\.\[postgres\]'"):
             open_store(tmp_path)
