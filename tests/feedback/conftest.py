@@ -65,7 +65,8 @@ def _tools():
     on_path = shutil.which("initdb")
     folders = [Path(on_path).resolve().parent] if on_path else sorted(map(Path, glob("/usr/lib/postgresql/*/bin")))
     if not folders:
-        pytest.fail("there is no PostgreSQL to test with: apt-get install postgresql", pytrace=False)
+        # A failure in CI (tests/conftest.py), which installs it; whoever tries the project out need not.
+        pytest.skip("there is no PostgreSQL to test with: apt-get install postgresql")
     return folders[-1]
 
 
