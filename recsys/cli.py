@@ -27,6 +27,8 @@ app = typer.Typer(
 )
 data = typer.Typer(no_args_is_help=True, help="Data sets that are fetched by name.")
 app.add_typer(data, name="data")
+feedback = typer.Typer(no_args_is_help=True, help="Events of what was shown and what was done about it.")
+app.add_typer(feedback, name="feedback")
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, such as configs/own-data.toml.")]
 Overrides = Annotated[
@@ -203,6 +205,33 @@ def rollback(
     old, new = registry.rollback(name)
     was = "a version that was deleted" if old is None else f"version {old}"
     typer.echo(f"{name}: version {new} is champion again, in place of {was}")
+
+
+@feedback.command()
+def add(
+    file: Annotated[str, typer.Argument(metavar="FILE", help="CSV or JSON lines; - for standard input.")],
+    store: Store = Path("mlruns"),
+) -> None:
+    """Add events to the feedback store; lines that are no events go to its quarantine."""
+    from recsys.feedback.read import reading
+    from recsys.feedback.store import Counts, open_store
+
+    def acknowledge(counts: Counts) -> None:
+        logging.getLogger("recsys").info("feedback: %s lines are safe", f"{counts.read:,}")
+
+    _tell_progress()
+    source = "standard input" if file == "-" else file
+    with reading(file) as records, open_store(store) as opened:
+        counts = opened.append(records, source, acknowledge)
+    lines = f"{counts.quarantined:,} line{'' if counts.quarantined == 1 else 's'}"
+    typer.echo(
+        f"{source}: {counts.inserted:,} events added, {counts.duplicates:,} were there already, {lines} in quarantine"
+    )
+    for one in counts.examples:
+        typer.echo(f"  line {one.line}: {one.reason}")
+    if counts.quarantined > len(counts.examples):
+        typer.echo(f"  … and {counts.quarantined - len(counts.examples):,} more")
+    typer.echo(f"Store: {opened.where}")
 
 
 def main() -> int:
