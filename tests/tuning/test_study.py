@@ -171,7 +171,6 @@ class TestTime:
         assert len(search(trials=5, seconds=spent).trials) == 2
         assert len(search(trials=5, seconds=HOUR).trials) == 5
 
-
     def test_a_fit_that_would_not_end_in_time_does_not_start(self, search):
         """Time for one trial and a half, where a closed form takes as long as it takes."""
         first = search(trials=1).seconds
