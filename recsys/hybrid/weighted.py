@@ -29,7 +29,7 @@ MIN_USERS = 50
 """A segment with fewer validation users takes the weights of all."""
 EQUAL, EQUAL_USERS = 0.2, 100.0
 """Weight that everything has before anything is known, and how many users it takes to outvote it: with 81 validation
-users that raised cross-validated ndcg@10 by 3%, with a thousand it made no difference."""
+users 50 of them raised cross-validated ndcg@10 by 3%; with a thousand, 50 to 300 made no difference beyond noise."""
 PSEUDO_USERS = 100.0
 """How strongly a segment is pulled towards the weights of all."""
 

@@ -109,7 +109,7 @@ class FM:
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
-        """Three item tables with gradients and Adam's two moments, and the activations of a batch."""
+        """Three item tables with Adam's two moments and a spare, and the activations of a batch."""
         return 16 * 3 * data.interactions.n_items * config.width + 32 * config.batch_tokens * config.negatives
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:

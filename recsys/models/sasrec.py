@@ -133,7 +133,7 @@ class SASRec:
 
     @classmethod
     def memory_bytes(cls, config: SASRecConfig, data: Dataset) -> int:
-        """Item table with gradient and Adam's two moments, and the activations of a batch."""
+        """Item table with Adam's two moments and a spare, and the activations of a batch."""
         activations = config.batch_tokens * (config.blocks * 30 * config.width + 4 * config.negatives)
         return 16 * data.interactions.n_items * config.width + 4 * activations
 
