@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from recsys import config as configuration
-from recsys.cli import ConfigFile, Overrides, app
 from recsys.cli import main as answer
+from recsys.cli.app import ConfigFile, Overrides, app
 from recsys.errors import InputError
 from tasks import clock  # the clock of the process starts with this import
 

@@ -261,7 +261,8 @@ class TestExitCodes:
         log.unlink()
 
     def test_interrupted(self):
-        code = "import sys, time; from recsys import cli; cli.app = lambda: (print('go', flush=True), time.sleep(60))"
+        quiet = "cli.app.app = lambda: (print('go', flush=True), time.sleep(60))"
+        code = f"import sys, time; from recsys import cli; {quiet}"
         process = subprocess.Popen(
             [sys.executable, "-c", f"{code}; sys.exit(cli.main())"], stdout=subprocess.PIPE, env=os.environ.copy()
         )

@@ -106,6 +106,7 @@ class FM:
         self.net: _Net | None = None
         self.attributes = _features(None, 0)
         """[n_items, item features]: values x_l."""
+        self._catalogue: tuple[Tensor, Tensor] | None = None  # vectors and biases of all items, once scored with
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
@@ -128,6 +129,7 @@ class FM:
             dropout = Dropout(c.dropout)
 
             def loss(batch: Batch) -> Tensor:
+                self._catalogue = None  # the step after this loss moves it
                 T = batch.inputs.shape[1]
                 inputs = batch.inputs.to(self.device)
                 weight = decay[:T, :T] * batch.past.to(self.device)[:, None, :]  # [B, T, T]
@@ -153,12 +155,13 @@ class FM:
         net, c = self._fitted(), self.config
         X = history.matrix(history.recency(c.half_life))
         total = np.maximum(np.asarray(X.sum(1)), 1e-6) ** c.norm
-        past = net.past.weight.cpu().numpy()[:-1]
         last = history.sequences(1)[:, 0].astype(np.int64)
-        q = torch.from_numpy((X @ past / total).astype(np.float32)).to(self.device)
+        q = bag(X, net.past.weight) / torch.from_numpy(total.astype(np.float32)).to(self.device)
         q = q + net.last(torch.from_numpy(last).to(self.device)) + net.context
         q = q + bag(_features(history.features, history.n_users), net.user_feature.weight)
-        vectors, biases = self._items(torch.arange(history.n_items))
+        if self._catalogue is None:
+            self._catalogue = self._items(torch.arange(history.n_items))
+        vectors, biases = self._catalogue
         scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
         return scores
 
@@ -196,6 +199,7 @@ class FM:
         n_features = (len(weights["item_feature.weight"]), len(weights["user_feature.weight"]))
         self.net = _Net(len(weights["item.weight"]), *n_features, self.config.width).to(self.device)
         self.net.load_state_dict(weights)
+        self._catalogue = None
         return self
 
 
