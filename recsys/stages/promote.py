@@ -4,6 +4,7 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 
@@ -81,8 +82,7 @@ def _promote(
     if same is not None and same.number == against:
         reason = f"champion v{against} is this very model: data, settings and code are unchanged since it was promoted"
         return _outcome(refuse(reason), against, same.number, config)
-    members = members_for_test(config, fitted)
-    evaluated = WithFallback.of(restored(outcome.chosen, outcome, members).compact(), members[FLOOR])
+    evaluated = evaluated_model(config, fitted, outcome)
     verdict = _judge(config, prepared, outcome, tested, evaluated, _version(config, against))
     fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"
     if same is not None and same.tags.get("fitted_on") == fitted_on:
@@ -96,6 +96,12 @@ def _promote(
         registry.keep(config.model_name, number, verdict.tags())
         log.info("promote: version %d is kept back", number)
     return _outcome(verdict, registry.champion(config.model_name), number, config)
+
+
+def evaluated_model(config: Config, fitted: Mapping[str, Fitted], outcome: Chosen) -> WithFallback:
+    """The chosen hybrid over the candidates that were fitted on train and validation, without those it does not hear."""
+    members = members_for_test(config, fitted)
+    return WithFallback.of(restored(outcome.chosen, outcome, members).compact(), members[FLOOR])
 
 
 def _outcome(verdict: Verdict, champion: int | None, version: int | None, config: Config) -> Promotion:
@@ -152,9 +158,37 @@ def _register(
     fitted_on: FittedOn,
     run_id: str,
 ) -> int:  # fmt: skip
-    """Build the artifact, the winner refit on all the data, and make it a version."""
-    split = prepared.split
+    """Build the artifact and make it a version."""
     folder = work(config, "bundles", outcome.key)
+    bundle = build(folder, config, prepared, outcome, tested, evaluated, fitted_on)
+    tags = {
+        KEY: outcome.key,
+        "dataset.digest": prepared.summary["digest"],
+        "hybrid": outcome.chosen,
+        "fitted_on": fitted_on,
+        "test.ndcg_at_10": f"{bundle.manifest.metrics['ndcg@10']:.4f}",
+    }
+    number = registry.register(folder, config.model_name, run_id, tags)
+    shutil.rmtree(folder)
+    return number
+
+
+def build(
+    folder: Path, config: Config, prepared: Prepared, outcome: Chosen, tested: Tested, evaluated: WithFallback,
+    fitted_on: FittedOn,
+) -> Bundle:  # fmt: skip
+    """Write the artifact of an evaluated model into a folder, which is emptied first.
+
+    Args:
+        folder: where to.
+        config: of the run.
+        prepared: what it was fitted and judged on.
+        outcome: what it is.
+        tested: what it was worth.
+        evaluated: the chosen hybrid with its fallback, fitted on train and validation.
+        fitted_on: `all` refits a copy of it on all the data, which then serves.
+    """
+    split = prepared.split
     shutil.rmtree(folder, ignore_errors=True)
     evaluated_folder = folder.with_name(folder.name + "-evaluated")
     shutil.rmtree(evaluated_folder, ignore_errors=True)
@@ -180,17 +214,8 @@ def _register(
     else:
         serving = evaluated
     assert isinstance(serving, WithFallback)
-    write_bundle(folder, manifest, split, serving=serving, evaluated=evaluated, fallback=serving.members["fallback"])
-    tags = {
-        KEY: outcome.key,
-        "dataset.digest": prepared.summary["digest"],
-        "hybrid": outcome.chosen,
-        "fitted_on": manifest.fitted_on,
-        "test.ndcg_at_10": f"{tested.metrics[outcome.chosen]['ndcg@10']:.4f}",
-    }
-    number = registry.register(folder, config.model_name, run_id, tags)
-    shutil.rmtree(folder)
-    return number
+    fallback = serving.members["fallback"]
+    return write_bundle(folder, manifest, split, serving=serving, evaluated=evaluated, fallback=fallback)
 
 
 def _latency(model: Recommender, holdout: Holdout) -> float:
