@@ -4,6 +4,7 @@ from recsys.config.reading import digest, load, parse
 from recsys.config.sections import (
     CANDIDATES,
     HYBRIDS,
+    BacktestSection,
     CandidateName,
     ColumnNames,
     Config,
@@ -12,6 +13,7 @@ from recsys.config.sections import (
     HybridSection,
     ModelsSection,
     PromotionSection,
+    RetrainSection,
     Section,
     SplitSection,
     TuningSection,
@@ -21,6 +23,7 @@ from recsys.config.sections import (
 __all__ = [
     "CANDIDATES",
     "HYBRIDS",
+    "BacktestSection",
     "CandidateName",
     "ColumnNames",
     "Config",
@@ -29,6 +32,7 @@ __all__ = [
     "HybridSection",
     "ModelsSection",
     "PromotionSection",
+    "RetrainSection",
     "Section",
     "SplitSection",
     "TuningSection",

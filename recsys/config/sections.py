@@ -169,6 +169,38 @@ class PromotionSection(Section):
     """all: once judged, the winner is refit on all the data before it serves."""
 
 
+class RetrainSection(Section):
+    """When a champion is worth a retraining."""
+
+    min_events: int = Field(default=100, ge=1)
+    """Fewer events than this that the champion has not learnt from are never worth it."""
+    new_share: float = Field(default=0.05, gt=0)
+    """New events, as a share of those the champion learnt from, that are worth it by their number."""
+    max_age_days: float = Field(default=30.0, gt=0)
+    """Age of the champion at which any `min_events` are worth it, days."""
+    max_popularity_shift: float = Field(default=0.15, gt=0, le=1)
+    """Jensen-Shannon distance between what is taken now and what was, beyond what chance shows."""
+    max_unknown_share: float = Field(default=0.1, gt=0, le=1)
+    """Largest share of new events on items the champion does not know."""
+    max_score_shift: float = Field(default=0.2, gt=0, le=1)
+    """Kolmogorov-Smirnov distance between the champion's best scores for the users of its test and for those of now."""
+    max_quality_drop: float = Field(default=0.2, gt=0, le=1)
+    """Largest relative drop of the champion's ndcg@10 on new events against its test."""
+
+
+class BacktestSection(Section):
+    """How the loop is replayed on a log."""
+
+    start: float = Field(default=0.4, gt=0, lt=1)
+    """Share of the events that the first model learns from."""
+    period_days: float = Field(default=7.0, gt=0)
+    """Length of a period, at whose end the loop ingests, retrains and judges; days."""
+    visit_minutes: float = Field(default=30.0, gt=0)
+    """A user's events closer together than this are one visit, answered once, at its beginning; minutes."""
+    trials: int = Field(default=1, ge=1)
+    """Trials per candidate in each retraining; the first starts from the parameters of the champion."""
+
+
 class Config(Section):
     """The whole configuration of a pipeline."""
 
@@ -185,6 +217,8 @@ class Config(Section):
     tuning: TuningSection = TuningSection()
     hybrid: HybridSection = HybridSection()
     promotion: PromotionSection = PromotionSection()
+    retrain: RetrainSection = RetrainSection()
+    backtest: BacktestSection = BacktestSection()
 
     @property
     def model_name(self) -> str:
