@@ -99,7 +99,7 @@ def _promote(
 
 
 def evaluated_model(config: Config, fitted: Mapping[str, Fitted], outcome: Chosen) -> WithFallback:
-    """The chosen hybrid over the candidates that were fitted on train and validation, without those it does not hear."""
+    """The chosen hybrid over the candidates fitted on train and validation, those it does not hear left out."""
     members = members_for_test(config, fitted)
     return WithFallback.of(restored(outcome.chosen, outcome, members).compact(), members[FLOOR])
 
