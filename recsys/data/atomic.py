@@ -1,4 +1,4 @@
-"""Folders that appear complete or not at all, so that a killed run leaves nothing half-written."""
+"""Files and folders that appear complete or not at all, so that a killed run leaves nothing half-written."""
 
 import os
 import shutil
@@ -7,6 +7,21 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from filelock import FileLock
+
+
+@contextmanager
+def new_file(final: Path) -> Iterator[Path]:
+    """Give a draft to write; it becomes `final`, or takes its place, when the block ends without an error.
+
+    The folder is made where it is not there. That there is one writer at a time is up to the caller.
+    """
+    final.parent.mkdir(parents=True, exist_ok=True)
+    draft = final.with_name(f".{final.name}.draft")
+    try:
+        yield draft
+        os.replace(draft, final)
+    finally:
+        draft.unlink(missing_ok=True)
 
 
 @contextmanager

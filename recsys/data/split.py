@@ -33,12 +33,17 @@ def split(data: Dataset, config: SplitSection) -> Split:
     first, group = _first_events(log)
     part = _by_time(log.time, config) if config.method == "time" else _by_position(log, first, config)
     inside = part == part[first][group]
-    merged = replace(log.where(first), weight=_largest(log.weight, group))
+    merged = _merged(log, first, group)
     within = replace(merged, weight=_largest(np.where(inside, log.weight, 0), group))
     part = part[first]
     _check_filled(part, config, log)
     parts = [within.where(part == number) for number in (TRAIN, VALIDATION, TEST)]
     return assemble(data.with_interactions(merged), *parts)
+
+
+def distinct(log: Interactions) -> Interactions:
+    """Every pair (user, item) once, at its first event, with the largest weight of all of them."""
+    return _merged(log, *_first_events(log))
 
 
 def assemble(data: Dataset, train: Interactions, validation: Interactions, test: Interactions) -> Split:
@@ -50,6 +55,10 @@ def assemble(data: Dataset, train: Interactions, validation: Interactions, test:
 def _holdout(history: Interactions, truth: Interactions) -> Holdout:
     users = np.flatnonzero(truth.lengths)
     return Holdout(history.select(users), truth.select(users))
+
+
+def _merged(log: Interactions, first: BoolArray, group: IntArray) -> Interactions:
+    return replace(log.where(first), weight=_largest(log.weight, group))
 
 
 def _first_events(log: Interactions) -> tuple[BoolArray, IntArray]:

@@ -1,9 +1,9 @@
 """The report of a run as files: scorecard.json, leaderboard.md, the figures, and per_user.npz for comparisons."""
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
+from recsys.data.atomic import new_file
 from recsys.report import figures
 from recsys.report.markdown import report_markdown
 from recsys.report.scorecard import Scorecard
@@ -54,11 +54,6 @@ def write_report(
     content[LEADERBOARD] = report_markdown(card, names).encode()
     content[SCORECARD] = card.to_json().encode()
     for name, data in content.items():
-        _replace(folder / name, data)
+        with new_file(folder / name) as draft:
+            draft.write_bytes(data)
     return [folder / name for name in (SCORECARD, *others, *names)]
-
-
-def _replace(path: Path, content: bytes) -> None:
-    draft = path.with_name(f".{path.name}.draft")
-    draft.write_bytes(content)
-    os.replace(draft, path)

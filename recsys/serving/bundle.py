@@ -16,21 +16,24 @@ Arrays, JSON and nothing that runs on loading.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
 
 import numpy as np
+import pandas as pd
 from pydantic import Field, ValidationError
+from scipy import sparse
 
 import recsys
 from recsys.config import Section
 from recsys.data.catalogue import IDS, load_features, save_catalogue
 from recsys.data.dataset import Dataset, Split
-from recsys.data.idmap import IdMap
+from recsys.data.idmap import UNKNOWN, IdMap
 from recsys.data.interactions import Interactions
-from recsys.data.schema import BoolArray, IntArray
+from recsys.data.schema import ITEM, TIME, USER, BoolArray, FloatArray, IntArray
+from recsys.data.split import distinct
 from recsys.errors import InputError
 from recsys.hybrid import persistence
 from recsys.models.base import Recommender
@@ -115,6 +118,31 @@ class Bundle:
     def fallback(self) -> Recommender:
         """Popularity."""
         return persistence.load(self.folder / "fallback", self.device)
+
+    def with_events(self, events: pd.DataFrame, weight: FloatArray) -> "Bundle":
+        """The same models with what has happened since they were fitted: users new to the log have a row.
+
+        Args:
+            events: raw `user_id`, `item_id` and `timestamp`; those on items that the catalogue does not have are left
+                out, but their users are not.
+            weight: [N] float32 > 0 of the events.
+        """
+        old, users = self.data.interactions, self.data.users
+        users = users.extend(events[USER][users.rows(events[USER]) == UNKNOWN])
+        item = self.data.items.rows(events[ITEM])
+        met = item != UNKNOWN
+        user, time = users.rows(events[USER]), events[TIME].to_numpy(np.int64)
+        new = Interactions.build(user[met], item[met], time[met], weight[met], n_users=len(users), n_items=old.n_items)
+        features = old.features
+        if features is not None:
+            ends = np.pad(features.indptr, (0, len(users) - old.n_users), mode="edge")
+            shape = (len(users), features.shape[1])
+            features = sparse.csr_matrix((features.data, features.indices, ends), shape=shape)
+        log = distinct(replace(old, n_users=len(users), features=features).union(new))
+        data = replace(self.data, interactions=log, users=users)
+        known = np.isin(_pairs(log), _pairs(old.where(self.in_evaluated)))
+        manifest = self.manifest.model_copy(update={"last_event": int(log.time.max())})
+        return replace(self, manifest=manifest, data=data, in_evaluated=known)
 
     @property
     def mib(self) -> float:

@@ -1,10 +1,10 @@
-"""Folders that are complete or absent."""
+"""Files and folders that are complete or absent."""
 
 from pathlib import Path
 
 import pytest
 
-from recsys.data.atomic import new_folder
+from recsys.data.atomic import new_file, new_folder
 
 
 def names(folder: Path) -> set[str]:
@@ -44,3 +44,22 @@ def test_the_first_of_two_writers_stays(tmp_path: Path) -> None:
         with new_folder(tmp_path / "made") as draft:
             (draft / "file").write_text(text)
     assert (tmp_path / "made" / "file").read_text() == "first"
+
+
+def write_half_a_file(final: Path) -> None:
+    with new_file(final) as draft:
+        draft.write_text("half")
+        raise RuntimeError("half-way")
+
+
+def test_a_file_is_the_old_one_until_the_new_one_is_complete(tmp_path: Path) -> None:
+    final = tmp_path / "made" / "file"
+    for text in ("old", "new"):
+        with new_file(final) as draft:
+            draft.write_text(text)
+            assert not final.exists() or final.read_text() == "old"
+        assert final.read_text() == text
+    with pytest.raises(RuntimeError, match="half-way"):
+        write_half_a_file(final)
+    assert final.read_text() == "new"
+    assert [path.name for path in final.parent.iterdir()] == ["file"]

@@ -4,6 +4,7 @@ import json
 import zipfile
 
 import numpy as np
+import pandas as pd
 import pytest
 
 from recsys.errors import InputError
@@ -102,3 +103,44 @@ def test_a_manifest_refuses_what_it_does_not_know(toy_bundle, tmp_path):
     said = toy_bundle(tmp_path / "bundle").manifest.model_dump()
     with pytest.raises(ValueError, match="fitted_on"):
         Manifest(**said | {"fitted_on": "everything"})
+
+
+def test_what_has_happened_since_counts(toy_bundle, tmp_path):
+    bundle = toy_bundle(tmp_path / "bundle")
+    # User 1 met 113 and others long before, 101 never; 61 is new, and so is item 999.
+    old = bundle.data.interactions
+    met = int(bundle.data.items.raw(old.item[old.user == bundle.data.users.rows([1])[0]])[0])
+    events = pd.DataFrame(
+        [(1, 101, 90_000), (1, met, 90_001), (61, 113, 90_002), (61, 114, 90_003), (62, 999, 90_004)],
+        columns=["user_id", "item_id", "timestamp"],
+    )
+    grown = bundle.with_events(events, np.array([1, 2, 1, 1, 1], dtype=np.float32))
+    log = grown.data.interactions
+    assert (len(log), log.n_users, len(bundle.data.interactions)) == (len(old) + 3, 62, len(old))
+    assert grown.manifest.last_event == 90_003
+    assert grown.in_evaluated.sum() == bundle.in_evaluated.sum()
+    assert grown.data.users.values[:60].tolist() == bundle.data.users.values.tolist()
+    row = grown.data.users.rows([61])[0]
+    assert grown.data.items.raw(log.item[log.user == row]).tolist() == [113, 114]
+    # What was there keeps its time and takes the larger weight.
+    again = (log.user == bundle.data.users.rows([1])[0]) & (log.item == bundle.data.items.rows([met])[0])
+    assert (log.time[again].max() < 90_000, log.weight[again].tolist(), log.weight.sum()) == (True, [2], len(log) + 1)
+    engine = Engine(grown)
+    pd.testing.assert_frame_equal(engine.recommend([2], k=5), Engine(bundle).recommend([2], k=5))
+    assert 101 not in set(engine.recommend([1], k=24)["item_id"])
+    told = engine.recommend([61, 62], k=3)
+    assert told["source"].tolist() == ["ease"] * 3 + ["popularity"] * 3
+    given = Engine(bundle).recommend(histories=[[113, 114]], k=3)
+    assert told["item_id"][:3].tolist() == given["item_id"].tolist()
+
+
+def test_features_of_users_who_came_since_are_empty(toy_bundle, tmp_path):
+    bundle = toy_bundle(tmp_path / "bundle")
+    events = pd.DataFrame({"user_id": ["guest"], "item_id": ["101"], "timestamp": [90_000]})
+    grown = bundle.with_events(events, np.ones(1, np.float32))
+    features, before = grown.data.interactions.features, bundle.data.interactions.features
+    assert features.shape == (61, before.shape[1])
+    assert (features[:60] != before).nnz == features[60].nnz == 0
+    # Ids that are no numbers make text of all, as in a log.
+    assert grown.data.users.values[[0, 60]].tolist() == [str(bundle.data.users.values[0]), "guest"]
+    assert Engine(grown).recommend([1, "guest"], k=1)["source"].tolist() == ["ease", "ease"]
