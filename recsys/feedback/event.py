@@ -125,6 +125,18 @@ def event_of(found: Mapping[str, object], now: float) -> Event:
     return event
 
 
+def said_of(found: Mapping[str, object], name: str) -> Any:
+    """A field of what makes no event, without the blanks around it; none where it cannot be read."""
+    value = found.get(name)
+    if value is None or value == "":
+        return None
+    try:
+        read = _READERS[name](name, value)
+    except MalformedEventError:
+        return None
+    return read.strip() if isinstance(read, str) else read
+
+
 def _check_text(name: str, value: str) -> None:
     if not 0 < len(value) <= MAX_ID_LENGTH or value != value.strip():
         raise MalformedEventError(

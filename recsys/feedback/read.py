@@ -53,6 +53,15 @@ def events_in(stream: BinaryIO, name: str) -> Iterator[Event | Malformed]:
     return _events(lines, partial(_of_csv, columns=columns), header)
 
 
+def fields_of(line: Malformed) -> Fields:
+    """The fields of a line that makes no event.
+
+    Raises:
+        MalformedEventError: it has none.
+    """
+    return _of_json(line.raw) if line.header is None else _of_csv(line.raw, next(csv.reader([line.header])))
+
+
 def _events(
     lines: Iterable[tuple[int, bytes]], fields: Callable[[str], Fields], header: str | None
 ) -> Iterator[Event | Malformed]:

@@ -1,4 +1,4 @@
-"""The feedback store: the door to SQLAlchemy, with SQLite beside the other databases or PostgreSQL by its URL.
+"""The feedback store: what was shown and what was done about it, kept once; who was forgotten stays out.
 
 Events are delivered at least once and kept once: `event_id` is unique, and what is there stays. A batch is one
 transaction, so that a killed process leaves whole batches, and what was acknowledged is on disk. One writer at a time:
@@ -6,33 +6,23 @@ sequence numbers become visible in their order, so that a reader who goes on fro
 """
 
 import hashlib
-import os
 import time
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter
 from pathlib import Path
-from typing import Any, Final, Self
+from typing import Any, Final
 
 import sqlalchemy as sa
-from filelock import FileLock
-from sqlalchemy.dialects import postgresql, sqlite
-from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from recsys.errors import InputError
+from recsys.feedback.database import Database, connect, insert, is_there
 from recsys.feedback.event import IMPRESSION, NAMES, Event, Malformed
-from recsys.feedback.tables import EVENTS, METADATA, QUARANTINE
+from recsys.feedback.forgetting import Forgotten, read_forgotten, remember, speaks_of
+from recsys.feedback.tables import EVENTS, QUARANTINE
 
-URL: Final = "RECSYS_FEEDBACK_URL"
-DATABASE: Final = "feedback.db"
 BATCH: Final = 10_000
 """Lines of a transaction, and events read at a time."""
-WAIT: Final = 60
-"""Seconds for another writer to finish its batch."""
-WRITER: Final = 0x5EC5_FEED
-"""PostgreSQL's advisory lock of whoever writes."""
 
 _values = attrgetter(*NAMES)
 
@@ -44,6 +34,8 @@ class Counts:
     inserted: int = 0
     duplicates: int = 0
     """Events that were there already, or came twice."""
+    forgotten: int = 0
+    """Lines of users who were forgotten since; they are not kept."""
     quarantined: int = 0
     """Malformed lines, those that were in quarantine already among them."""
     examples: tuple[Malformed, ...] = ()
@@ -52,15 +44,25 @@ class Counts:
     @property
     def read(self) -> int:
         """Lines in all."""
-        return self.inserted + self.duplicates + self.quarantined
+        return self.inserted + self.duplicates + self.forgotten + self.quarantined
 
     def __add__(self, other: "Counts") -> "Counts":
         return Counts(
             self.inserted + other.inserted,
             self.duplicates + other.duplicates,
+            self.forgotten + other.forgotten,
             self.quarantined + other.quarantined,
             (self.examples + other.examples)[:5],
         )
+
+
+@dataclass(frozen=True)
+class Erased:
+    """What was held about a user."""
+
+    events: int
+    quarantined: int
+    """Lines in quarantine."""
 
 
 @dataclass(frozen=True)
@@ -81,18 +83,8 @@ class Shown:
     """Events of other types on the same item with the same request, in the order in which they were stored."""
 
 
-class FeedbackStore:
-    """Events and quarantine in one database; all methods may be called from any thread."""
-
-    def __init__(self, engine: sa.Engine) -> None:
-        self._engine = engine
-
-    @property
-    def where(self) -> str:
-        """The database as it may be shown: a path, or a URL without its password."""
-        url = self._engine.url
-        backend = url.get_backend_name()
-        return str(url.database) if backend == "sqlite" else str(url.set(drivername=backend))
+class FeedbackStore(Database):
+    """Events, quarantine and who was forgotten, in one database."""
 
     def append(
         self,
@@ -112,12 +104,17 @@ class FeedbackStore:
         """
         counts, records = Counts(), iter(records)
         while batch := list(islice(records, BATCH)):
-            events = [one for one in batch if isinstance(one, Event)]
-            malformed = [one for one in batch if isinstance(one, Malformed)]
             with self.transaction(writes=True) as connection:
-                inserted = _insert(connection, EVENTS, [dict(zip(NAMES, _values(one), strict=True)) for one in events])
-                _insert(connection, QUARANTINE, [_set_aside(one, source) for one in malformed])
-            counts += Counts(inserted, len(events) - inserted, len(malformed), tuple(malformed[:5]))
+                events, malformed = _wanted(batch, read_forgotten(connection))
+                inserted = insert(connection, EVENTS, [dict(zip(NAMES, _values(one), strict=True)) for one in events])
+                insert(connection, QUARANTINE, [_set_aside(one, source) for one in malformed])
+            counts += Counts(
+                inserted,
+                len(events) - inserted,
+                len(batch) - len(events) - len(malformed),
+                len(malformed),
+                tuple(malformed[:5]),
+            )
             acknowledge(counts)
         return counts
 
@@ -156,40 +153,44 @@ class FeedbackStore:
         found = self._rows(sa.select(*columns).order_by(QUARANTINE.c.received, QUARANTINE.c.source, QUARANTINE.c.line))
         return [dict(row._mapping) for row in found]
 
-    @contextmanager
-    def transaction(self, *, writes: bool = False) -> Iterator[sa.Connection]:
-        """A connection whose work is kept when the block ends without an error.
+    def forget(self, user_id: str, at: float | None = None) -> Erased:
+        """Delete all events of a user, and what stands in quarantine about them, and keep out what comes again.
+
+        Events up to this moment, or up to the latest that was deleted, are not stored again; later ones are. What was
+        deleted is in no file of the database afterwards; doing it twice is doing it once.
+
+        Args:
+            user_id: as text.
+            at: seconds since 1970; now, where none is given.
 
         Raises:
-            InputError: the database cannot be reached, written or understood.
+            InputError: the database does not answer, or is in use by others all the time.
         """
-        try:
-            with self._engine.begin() as connection:
-                if writes and connection.dialect.name == "postgresql":
-                    connection.execute(sa.select(sa.func.pg_advisory_xact_lock(WRITER)))
-                yield connection
-        except DatabaseError as error:
-            # Its subclasses but one speak of a wrong statement, which is our fault.
-            if type(error) not in (DatabaseError, OperationalError):
-                raise
-            reason = str(error.orig).strip().partition("\n")[0]
-            raise InputError(
-                f"the feedback store {self.where} does not answer: {reason}; what was acknowledged is kept"
-            ) from error
+        whose = EVENTS.c.user_id == user_id
+        with self.transaction(writes=True) as connection:
+            latest = connection.execute(sa.select(sa.func.max(EVENTS.c.timestamp)).where(whose)).scalar()
+            remember(connection, user_id, max(int(time.time() if at is None else at), latest or 0))
+            events = connection.execute(EVENTS.delete().where(whose)).rowcount
+            about = [row.digest for row in connection.execute(sa.select(QUARANTINE)) if speaks_of(_line(row), user_id)]
+            for digest in about:
+                connection.execute(QUARANTINE.delete().where(QUARANTINE.c.digest == digest))
+        self.wipe()
+        return Erased(events, len(about))
 
-    def close(self) -> None:
-        """Let go of the database."""
-        self._engine.dispose()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.close()
-
-    def _rows(self, query: sa.Select[Any]) -> Sequence[sa.Row[Any]]:
+    def forgotten(self) -> Forgotten:
+        """Who was forgotten."""
         with self.transaction() as connection:
-            return connection.execute(query).all()
+            return read_forgotten(connection)
+
+    def holds(self, user_id: str) -> bool:
+        """Whether there is anything of a user: an event, a line in quarantine, or that they were forgotten."""
+        with self.transaction() as connection:
+            if connection.execute(sa.select(EVENTS.c.sequence).where(EVENTS.c.user_id == user_id).limit(1)).first():
+                return True
+            lines = connection.execute(sa.select(QUARANTINE)).all()
+            return read_forgotten(connection).until_of(user_id) is not None or any(
+                speaks_of(_line(row), user_id) for row in lines
+            )
 
 
 def open_store(folder: str | Path) -> FeedbackStore:
@@ -198,51 +199,19 @@ def open_store(folder: str | Path) -> FeedbackStore:
     Raises:
         InputError: the folder cannot be written, the URL is no PostgreSQL's, or nobody answers there.
     """
-    url = os.environ.get(URL)
-    return _postgresql(url) if url else _sqlite(Path(folder).absolute())
+    return FeedbackStore(connect(folder))
 
 
-def _sqlite(folder: Path) -> FeedbackStore:
-    path = folder / DATABASE
-    engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": WAIT})
-    sa.event.listen(engine, "connect", _set_up)
-    store = FeedbackStore(engine)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        # SQLite does not wait for others where it changes the kind of journal.
-        with FileLock(folder / f".{DATABASE}.lock"), store.transaction() as connection:
-            connection.exec_driver_sql("PRAGMA journal_mode = WAL")
-            METADATA.create_all(connection)
-    except OSError as error:
-        raise InputError(f"the store {folder} cannot be written: {error.strerror}; choose another folder") from error
-    return store
+def forgotten_in(folder: str | Path) -> Forgotten:
+    """Who was forgotten by the store of a folder; nobody, where there is no store, and none is made.
 
-
-def _postgresql(address: str) -> FeedbackStore:
-    allowed = f"{URL}: expected postgresql://USER:PASSWORD@HOST:PORT/DATABASE"
-    try:
-        url = sa.make_url(address)
-    except (ArgumentError, ValueError):
-        # Neither the address nor the error is shown: there may be a password in them.
-        raise InputError(f"{allowed}; seen something that is no URL") from None
-    if url.get_backend_name() != "postgresql":
-        raise InputError(f"{allowed}; seen {url.get_backend_name()}://…; without it, events go to STORE/{DATABASE}")
-    try:
-        engine = sa.create_engine(url.set(drivername="postgresql+psycopg"), connect_args={"connect_timeout": 10})
-    except ModuleNotFoundError as error:
-        raise InputError(f"{URL} needs {error.name}: pip install -c constraints.txt -e '.[postgres]'") from error
-    store = FeedbackStore(engine)
-    with store.transaction(writes=True) as connection:
-        METADATA.create_all(connection)
-    return store
-
-
-def _set_up(connection: Any, _: object) -> None:
-    """What is committed is on disk, even if the power fails."""
-    connection.execute("PRAGMA synchronous = FULL")
-    # A batch of random ids touches most pages of their index.
-    connection.execute("PRAGMA cache_size = -65536")  # 64 MiB instead of 2
-    connection.execute("PRAGMA wal_autocheckpoint = 16384")  # pages, 64 MiB instead of 4
+    Raises:
+        InputError: it does not answer.
+    """
+    if not is_there(folder):
+        return Forgotten()
+    with open_store(folder) as opened:
+        return opened.forgotten()
 
 
 def _event(values: Iterable[Any]) -> Event:
@@ -253,14 +222,17 @@ def _page(*conditions: sa.ColumnElement[bool]) -> sa.Select[Any]:
     return sa.select(EVENTS).where(*conditions).order_by(EVENTS.c.sequence).limit(BATCH)
 
 
-def _insert(connection: sa.Connection, table: sa.Table, rows: list[dict[str, object]]) -> int:
-    """How many of the rows were not there yet."""
-    if not rows:
-        return 0
-    insert = (postgresql if connection.dialect.name == "postgresql" else sqlite).insert(table)
-    # The count of rows that an INSERT touched is kept only where it is asked for.
-    done = connection.execute(insert.on_conflict_do_nothing(), rows, execution_options={"preserve_rowcount": True})
-    return done.rowcount
+def _wanted(batch: list[Event | Malformed], forgotten: Forgotten) -> tuple[list[Event], list[Malformed]]:
+    """Events and malformed lines without those of forgotten users."""
+    events = [one for one in batch if isinstance(one, Event)]
+    out = forgotten.left_out([one.user_id for one in events], [one.timestamp for one in events])
+    now = time.time()
+    malformed = [one for one in batch if isinstance(one, Malformed) and not forgotten.drops(one, now)]
+    return [one for one, left_out in zip(events, out, strict=True) if not left_out], malformed
+
+
+def _line(row: sa.Row[Any]) -> Malformed:
+    return Malformed(row.line, row.raw, row.reason, row.header)
 
 
 def _set_aside(line: Malformed, source: str) -> dict[str, object]:

@@ -42,3 +42,15 @@ QUARANTINE: Final = sa.Table(
     sa.Column("reason", sa.Text, nullable=False),
     sa.Column("received", sa.BigInteger, nullable=False),
 )
+FORGOTTEN: Final = sa.Table(
+    "feedback_forgotten",
+    METADATA,
+    sa.Column("digest", sa.Text, primary_key=True),
+    sa.Column("at", sa.BigInteger, nullable=False),
+)
+SALT: Final = sa.Table(
+    "feedback_salt",
+    METADATA,
+    sa.Column("one", sa.Integer, primary_key=True, autoincrement=False),  # a table of one row
+    sa.Column("salt", sa.Text, nullable=False),
+)

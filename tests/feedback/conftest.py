@@ -13,8 +13,9 @@ from pathlib import Path
 import psycopg
 import pytest
 
+from recsys.feedback.database import URL
 from recsys.feedback.event import Event
-from recsys.feedback.store import URL, open_store
+from recsys.feedback.store import open_store
 
 
 @pytest.fixture(scope="session")

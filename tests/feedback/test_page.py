@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from recsys import cli
-from recsys.feedback.store import URL
+from recsys.feedback.database import URL
 
 PAGE = (Path(__file__).parents[2] / "docs" / "feedback.md").read_text(encoding="utf-8")
 FILE = re.compile(r"^`([\w.]+)`:\n\n```\w+\n(.*?)^```$", re.MULTILINE | re.DOTALL)

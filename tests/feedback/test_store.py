@@ -10,8 +10,9 @@ import pytest
 
 from recsys.errors import InputError
 from recsys.feedback import store as module
+from recsys.feedback.database import URL
 from recsys.feedback.event import Event, Malformed
-from recsys.feedback.store import URL, Counts, Shown, open_store
+from recsys.feedback.store import Counts, Shown, open_store
 
 
 @pytest.fixture(autouse=True)
