@@ -1,8 +1,17 @@
-"""Bootstrap intervals of means over users, single and paired (Efron & Tibshirani 1993, percentile method)."""
+"""Bootstrap intervals of means over users: percentile for a single mean, symmetric for a comparison.
 
+The percentile interval (Efron & Tibshirani 1993) of a difference is too narrow on the side that decides: a sample with
+a large mean is skewed to the right, and so is what is drawn from it. With 50 to 100 users of whom most have ndcg 0,
+two equal models differ "provably" in 3.5% of all cases instead of 2.5%; BCa and bootstrap-t, which follow the skew
+further, in 4.5% to 6%. The symmetric interval (Hall 1988, "On symmetric bootstrap confidence intervals") stays within
+2.5% from 20 users on (`tests/metrics/test_intervals.py`, `bench/rows/gate.py`).
+"""
+
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+from scipy.special import ndtri, stdtrit
 
 from recsys.data.schema import IntArray
 from recsys.metrics.ranking import PerUser
@@ -13,7 +22,7 @@ BLOCK_DRAWS = 1 << 20
 
 @dataclass(frozen=True)
 class Gain:
-    """Mean over users of challenger − baseline, and its interval."""
+    """A mean and its interval; of a comparison, the mean of challenger − baseline."""
 
     mean: float
     lo: float
@@ -40,19 +49,42 @@ def bootstrap_mean(
     Raises:
         ValueError: there are no users, `strata` has another length, or a value is not finite.
     """
-    labels = np.zeros(len(values), dtype=np.int64) if strata is None else strata
-    if len(values) == 0 or len(labels) != len(values):
-        seen = f"{len(values)} values and {len(labels)} labels"
-        raise ValueError(f"an interval needs users, and one label each; seen {seen}")
-    if not np.isfinite(values).all():
-        raise ValueError("values hold NaN or infinity; there is no mean to give an interval for")
+    labels = _labels(values, strata)
     generator = np.random.default_rng(seed)
     totals = np.zeros(resamples)
-    for label in np.unique(labels):
-        totals += _resampled_totals(values[labels == label], resamples, generator)
+    for group in _groups(values, labels):
+        totals += _resampled_totals(group, resamples, generator)
     outside = (1 - confidence) / 2
     lo, hi = np.quantile(totals / len(values), [outside, 1 - outside])
     return float(lo), float(hi)
+
+
+def symmetric_interval(
+    values: PerUser,
+    *,
+    confidence: float = 0.95,
+    resamples: int = 2000,
+    seed: int = 0,
+    strata: IntArray | None = None,
+) -> Gain:
+    """Mean of values that may be negative, and an interval that reaches equally far to both sides.
+
+    It reaches as far as the share `confidence` of resampled means lies from the mean, times what small samples lack:
+    √(n / (n - 1)) within each stratum for the spread, and t / z with n - strata degrees of freedom for not knowing it.
+    Arguments and errors are those of `bootstrap_mean`.
+    """
+    labels = _labels(values, strata)
+    generator = np.random.default_rng(seed)
+    away, n_strata = np.zeros(resamples), 0
+    for group in _groups(values, labels):
+        spread = np.sqrt(len(group) / max(len(group) - 1, 1))
+        away += spread * (_resampled_totals(group, resamples, generator) - group.sum())
+        n_strata += 1
+    inside = (1 + confidence) / 2
+    unknown = stdtrit(max(len(values) - n_strata, 1), inside) / ndtri(inside)
+    reach = float(unknown * np.quantile(np.abs(away), confidence) / len(values))
+    mean = float(values.mean())
+    return Gain(mean, mean - reach, mean + reach)
 
 
 def paired_bootstrap(
@@ -71,9 +103,26 @@ def paired_bootstrap(
     """
     if challenger.shape != baseline.shape:
         raise ValueError(f"a paired comparison needs the same users; seen {challenger.shape} and {baseline.shape}")
-    gain = challenger - baseline
-    lo, hi = bootstrap_mean(gain, confidence=confidence, resamples=resamples, seed=seed, strata=strata)
-    return Gain(float(gain.mean()), lo, hi)
+    return symmetric_interval(
+        challenger - baseline, confidence=confidence, resamples=resamples, seed=seed, strata=strata
+    )
+
+
+def _labels(values: PerUser, strata: IntArray | None) -> IntArray:
+    """[U] the stratum of each value, all of them checked."""
+    labels = np.zeros(len(values), dtype=np.int64) if strata is None else strata
+    if len(values) == 0 or len(labels) != len(values):
+        seen = f"{len(values)} values and {len(labels)} labels"
+        raise ValueError(f"an interval needs users, and one label each; seen {seen}")
+    if not np.isfinite(values).all():
+        raise ValueError("values hold NaN or infinity; there is no mean to give an interval for")
+    return labels
+
+
+def _groups(values: PerUser, labels: IntArray) -> Iterator[PerUser]:
+    """The values of each stratum."""
+    for label in np.unique(labels):
+        yield values[labels == label]
 
 
 def _resampled_totals(values: PerUser, resamples: int, generator: np.random.Generator) -> PerUser:

@@ -2,8 +2,9 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
-from recsys.metrics.intervals import Gain, bootstrap_mean, paired_bootstrap
+from recsys.metrics.intervals import Gain, bootstrap_mean, paired_bootstrap, symmetric_interval
 
 
 def test_width_is_that_of_the_normal_approximation():
@@ -67,3 +68,41 @@ def test_wrong_calls_say_what_was_seen():
         bootstrap_mean(np.array([1.0, np.nan]))
     with pytest.raises(ValueError, match=r"the same users; seen \(3,\) and \(2,\)"):
         paired_bootstrap(np.ones(3), np.ones(2))
+
+
+def sparse(generator, users):
+    """ndcg@10 of two equal models on users of whom most find nothing; half of them get the same list from both."""
+
+    def one():
+        found = 1 / np.log2(2 + generator.integers(10, size=users))
+        return np.where(generator.random(users) < 0.2, found, 0.0)
+
+    first, second = one(), one()
+    return first, np.where(generator.random(users) < 0.5, first, second)
+
+
+@pytest.mark.parametrize("users", [20, 50, 100])
+def test_equal_models_on_few_users_most_of_whom_find_nothing(users):
+    """The lower bound of a 95% interval is above 0 in 2.5% of the cases at most, and so is the upper one below."""
+    generator, trials = np.random.default_rng(1), 1500
+    gains = [paired_bootstrap(*sparse(generator, users), resamples=500, seed=seed) for seed in range(trials)]
+    most = 0.025 + 2 * np.sqrt(0.025 * 0.975 / trials)
+    assert 0 < np.mean([gain.lo > 0 for gain in gains]) <= most
+    assert 0 < np.mean([gain.hi < 0 for gain in gains]) <= most
+
+
+def test_the_symmetric_interval_of_normal_values_is_students():
+    values = np.random.default_rng(0).normal(0.1, 1.0, 12)
+    gain = symmetric_interval(values, resamples=20_000)
+    lo, hi = stats.t.interval(0.95, 11, values.mean(), stats.sem(values))
+    assert (gain.mean, gain.lo, gain.hi) == pytest.approx((values.mean(), lo, hi), abs=0.03)
+    assert gain.mean - gain.lo == pytest.approx(gain.hi - gain.mean)
+
+
+def test_strata_take_away_what_they_explain():
+    strata = np.repeat([0, 1], [30, 10])
+    values = np.where(strata == 0, -0.2, 0.6)
+    alone = symmetric_interval(values, strata=strata)
+    assert alone.hi - alone.lo == pytest.approx(0, abs=1e-12)
+    together = symmetric_interval(values)
+    assert together.hi - together.lo > 0.2

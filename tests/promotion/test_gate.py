@@ -172,6 +172,8 @@ def test_refusal():
         "reasons": ["champion v3 was trained on events of the test window"],
         "gain": None,
         "guards": [],
+        "compared": None,
+        "off_policy": None,
     }
     assert verdict.tags() == {
         "promotion.promoted": "false",
@@ -185,17 +187,44 @@ def test_a_verdict_goes_to_json_and_tags():
     assert plain["gain"] == pytest.approx({"mean": 0.1, "lo": 0.1, "hi": 0.1})
     assert plain["guards"][0] == {
         "name": "coverage@10",
+        "direction": "at least",
         "value": 0.1,
         "champion": 0.5,
         "limit": 0.5,
         "holds": False,
         "reason": "0.1000 against 0.5000, -80.0%, may drop by 50.0%",
     }
+    assert plain["compared"] == {
+        "metric": "ndcg@10",
+        "baseline": "champion v3",
+        "challenger_mean": pytest.approx(0.2),
+        "baseline_mean": pytest.approx(0.1),
+        "users": 50,
+        "needed": 0.0,
+        "confidence": 0.95,
+        "resamples": 2000,
+        "seed": 0,
+    }
     assert verdict.tags() == {
         "promotion.promoted": "false",
         "promotion.reasons": "\n".join(verdict.reasons),
         "promotion.gain": "+0.1000 [+0.1000, +0.1000]",
+        "promotion.baseline": "champion v3",
+        "promotion.ndcg_at_10": "0.2000 against 0.1000",
+        "promotion.needed": "> 0.0000",
+        "promotion.confidence": "0.95",
+        "promotion.users": "50",
+        "promotion.guard.coverage_at_10": "0.1000 against 0.5000, -80.0%, may drop by 50.0%: failed",
+        "promotion.guard.cold_users_ndcg_at_10": "0.0400 against 0.0400, +0.0%, may drop by 10.0%: passed",
+        "promotion.guard.tail_items_ndcg_at_10": "0.0200 against 0.0200, +0.0%, may drop by 50.0%: passed",
+        "promotion.guard.p95_latency": "4.2 ms, at most 500.0 ms: passed",
+        "promotion.guard.artifact_size": "30.0 MiB, at most 4096.0 MiB: passed",
     }
+
+
+def test_what_is_no_number_is_null_in_json():
+    plain = judge(better(latency_ms=float("nan")), CONFIG).to_dict()
+    assert json.loads(json.dumps(plain, allow_nan=False))["guards"][3]["value"] is None
 
 
 def test_sides_are_taken_from_evaluations():

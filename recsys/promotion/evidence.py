@@ -1,0 +1,57 @@
+"""What the gate looks at: both sides on the frozen test users, what the challenger costs, what logged answers say."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from recsys.data.schema import IntArray
+from recsys.metrics.evaluation import Evaluation
+from recsys.metrics.off_policy import Comparison
+from recsys.metrics.ranking import PerUser
+from recsys.metrics.segments import Segment
+
+METRIC = "ndcg@10"
+
+
+@dataclass(frozen=True, eq=False)
+class Side:
+    """One of the two that are compared, as measured on the frozen test users."""
+
+    name: str
+    """As it stands in the reasons, such as `champion v3`."""
+    ndcg: PerUser
+    """[U] ndcg@10; both sides have the same users in the same order."""
+    coverage: float
+    """coverage@10."""
+    cold_ndcg: float | None
+    """Mean ndcg@10 of the cold users; none where the test has none."""
+    tail_ndcg: float | None
+    """Mean ndcg@10 counted on tail items only; none where no truth lies in the tail."""
+
+    @classmethod
+    def of(cls, name: str, evaluation: Evaluation, segments: dict[str, Segment]) -> "Side":
+        """Take what the gate needs from an evaluation with k = 10 and its segments."""
+        return cls(
+            name=name,
+            ndcg=evaluation.per_user[METRIC],
+            coverage=evaluation.aggregate["coverage@10"],
+            cold_ndcg=segments["cold"].get(METRIC),
+            tail_ndcg=segments["tail"].get(METRIC),
+        )
+
+
+@dataclass(frozen=True, eq=False)
+class Evidence:
+    """Everything the gate looks at."""
+
+    challenger: Side
+    baseline: Side
+    baseline_kind: Literal["champion", "popularity"]
+    """popularity: there is no champion yet."""
+    latency_ms: float
+    """p95 of the challenger scoring one user, milliseconds."""
+    artifact_mib: float
+    """Size of the challenger's artifact, MiB."""
+    strata: IntArray | None = None
+    """[U] segment of each user (`segments.user_segments`), within which the bootstrap resamples."""
+    off_policy: Comparison | None = None
+    """Of challenger and champion on logged answers; none where no propensities were logged."""
