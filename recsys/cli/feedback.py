@@ -1,4 +1,4 @@
-"""Commands on feedback: add events of what was shown and what was done about it."""
+"""Commands on feedback: add events of what was shown and what was done about it, see what was set aside."""
 
 import logging
 from pathlib import Path
@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.app import Store, app, tell_progress
+from recsys.cli.app import AsJson, Store, app, print_json, tell_progress
 
 feedback = typer.Typer(no_args_is_help=True, help="Events of what was shown and what was done about it.")
 app.add_typer(feedback, name="feedback")
@@ -29,11 +29,29 @@ def add(
     with reading(file) as records, open_store(store) as opened:
         counts = opened.append(records, source, acknowledge)
     lines = f"{counts.quarantined:,} line{'' if counts.quarantined == 1 else 's'}"
-    typer.echo(
-        f"{source}: {counts.inserted:,} events added, {counts.duplicates:,} were there already, {lines} in quarantine"
-    )
+    told = f"{counts.inserted:,} events added, {counts.duplicates:,} were there already, {lines} in quarantine"
+    if counts.forgotten:
+        told += f", {counts.forgotten:,} of forgotten users left out"
+    typer.echo(f"{source}: {told}")
     for one in counts.examples:
         typer.echo(f"  line {one.line}: {one.reason}")
     if counts.quarantined > len(counts.examples):
         typer.echo(f"  … and {counts.quarantined - len(counts.examples):,} more")
     typer.echo(f"Store: {opened.where}")
+
+
+@feedback.command()
+def quarantine(store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
+    """List the lines that were set aside, the oldest first, each with the reason."""
+    from recsys.feedback.store import store_if_there
+
+    with store_if_there(store) as opened:
+        lines = opened.quarantined() if opened else []
+    if as_json:
+        print_json(lines)
+        return
+    for line in lines:
+        typer.echo(f"{line['source']}, line {line['line']}: {line['reason']}\n  {line['raw']}")
+    typer.echo(
+        f"{len(lines):,} line{'' if len(lines) == 1 else 's'} in quarantine" if lines else "Nothing in quarantine"
+    )

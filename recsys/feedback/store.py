@@ -8,6 +8,7 @@ sequence numbers become visible in their order, so that a reader who goes on fro
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import groupby, islice
 from operator import attrgetter
@@ -202,16 +203,28 @@ def open_store(folder: str | Path) -> FeedbackStore:
     return FeedbackStore(connect(folder))
 
 
+@contextmanager
+def store_if_there(folder: str | Path) -> Iterator[FeedbackStore | None]:
+    """The feedback store of a folder; none, where there is none, and none is made.
+
+    Raises:
+        InputError: it does not answer.
+    """
+    if is_there(folder):
+        with open_store(folder) as opened:
+            yield opened
+    else:
+        yield None
+
+
 def forgotten_in(folder: str | Path) -> Forgotten:
     """Who was forgotten by the store of a folder; nobody, where there is no store, and none is made.
 
     Raises:
         InputError: it does not answer.
     """
-    if not is_there(folder):
-        return Forgotten()
-    with open_store(folder) as opened:
-        return opened.forgotten()
+    with store_if_there(folder) as opened:
+        return opened.forgotten() if opened else Forgotten()
 
 
 def _event(values: Iterable[Any]) -> Event:
