@@ -74,12 +74,12 @@ def _show_progress() -> None:
 def _show_results(card: "Scorecard", config: "Config", folder: Path) -> None:
     from rich.console import Console
 
-    from recsys.data.prepared import digest_of
     from recsys.report.terminal import print_leaderboard
-    from recsys.stages.workspace import located, work
+    from recsys.stages.validate import validated_folder
+    from recsys.stages.workspace import located
 
     store = Path(config.store)
-    page = work(config, "validated", digest_of(located(config))) / "validation.html"
+    page = validated_folder(located(config)) / "validation.html"
     steps = [
         ("Report", str(folder / "leaderboard.md")),
         ("Validation report", f"open {page}"),

@@ -5,6 +5,7 @@ and `meta`. Two things are ours: a value `"{setting}"` stands for that setting, 
 there for the rule to be asked at all. `configs/suites/interactions.yaml` is this suite written out, to be edited.
 """
 
+from collections.abc import Collection
 from typing import Any, Final
 
 from recsys.data.schema import ITEM, RATING, REQUIRED, TIME, USER
@@ -14,11 +15,28 @@ Rule = dict[str, Any]
 
 DAY: Final = 86_400
 MAX_ID_LENGTH: Final = 256
+PLAIN_INTEGER: Final = r"0|-?[1-9]\d{0,17}"
+SIZES: Final = ("expect_table_row_count_to_be_between", "expect_column_unique_value_count_to_be_between")
 
 
 def built() -> list[Rule]:
     """The suite of an interaction log, with every setting still a reference."""
     return [*_columns(), *_ids(), *_times(), *_ratings(), *_size(), *_tables()]
+
+
+def of_part(rules: list[Rule], whole: Collection[str]) -> list[Rule]:
+    """What is asked of events that join a log: all but the smallest sizes, which are about a whole log.
+
+    Args:
+        rules: the suite of the log.
+        whole: id columns that hold nothing but whole numbers in the log; so they shall in what joins it.
+    """
+    advice = "the log has whole numbers there: send such ids, plainly written (42, not 042)"
+    regex, kind = rf"^(?:{PLAIN_INTEGER})$", "expect_column_values_to_match_regex"
+    return [
+        *(rule for rule in rules if rule["type"] not in SIZES),
+        *(_rule(kind, f"{name} is a whole number", advice, column=name, regex=regex) for name in whole),
+    ]
 
 
 def _columns() -> list[Rule]:

@@ -30,6 +30,7 @@ def prepare(
     item_table: pd.DataFrame | None,
     config: Config,
     digest: str = "",
+    forgotten: int = 0,
 ) -> Prepared:
     """Clean, number, describe and split a log.
 
@@ -38,7 +39,8 @@ def prepare(
         user_table: attributes of users, as `readers.read_table` gives them; users without events are left out.
         item_table: the catalogue; its items keep a row even where nobody met them.
         config: `data`, `split` and `name` are read.
-        digest: what `prepared.digest_of` says of the input.
+        digest: of the input, as the summary shall tell it.
+        forgotten: events that are not given because their users were forgotten, to be counted.
 
     Raises:
         InputError: a column the configuration needs is missing, an event type has no weight, nothing is left, or a
@@ -74,8 +76,8 @@ def prepare(
         "density": n_distinct / (len(users) * len(items)),
         "first": _iso(time.min()),
         "last": _iso(time.max()),
-        "events_read": len(events),
-        "dropped": {**dropped, "repeated pair": len(log) - n_distinct},
+        "events_read": len(events) + forgotten,
+        "dropped": {"forgotten": forgotten, **dropped, "repeated pair": len(log) - n_distinct},
         "user_features": len(of_users.names),
         "item_features": len(of_items.names),
         "skipped_attributes": {"users": of_users.skipped, "items": of_items.skipped},
@@ -92,15 +94,16 @@ def event_weights(events: pd.DataFrame, data: DataSection) -> FloatArray:
     """
     if not data.event_weights:
         return np.ones(len(events), dtype=np.float32)
-    if EVENT not in events:
+    if EVENT not in events and UNTYPED not in data.event_weights:
         raise InputError(
             f"data.event_weights is set, but the log has no column {data.columns.event_type!r}; "
-            "remove event_weights, or name the column in [data.columns] event_type"
+            "remove event_weights, name the column in [data.columns] event_type, "
+            f'or say what events without a type weigh: "{UNTYPED}" = 1'
         )
     negative = {kind: weight for kind, weight in data.event_weights.items() if weight < 0}
     if negative:
         raise InputError(f"data.event_weights: weights must be 0 (leave out) or more; seen {negative}")
-    code, found = pd.factorize(events[EVENT])
+    code, found = pd.factorize(events[EVENT] if EVENT in events else pd.Series(pd.NA, events.index))
     kinds = [*map(str, found), UNTYPED]
     code[code < 0] = len(found)
     events_of = dict(zip(kinds, np.bincount(code, minlength=len(kinds)).tolist(), strict=True))
@@ -109,9 +112,15 @@ def event_weights(events: pd.DataFrame, data: DataSection) -> FloatArray:
         counts = ", ".join(f"{kind} ({n} events)" for kind, n in unknown.items())
         raise InputError(
             f"event types without a weight: {counts}; weights given: {', '.join(data.event_weights)}. "
-            "Give each type a weight in [data.event_weights]; 0 leaves its events out"
+            f"Give each type a weight in [data.event_weights]; 0 leaves its events out, {UNTYPED} is no type"
         )
     return np.array([data.event_weights.get(kind, 0) for kind in kinds], dtype=np.float32)[code]
+
+
+def usable(events: pd.DataFrame, data: DataSection) -> BoolArray:
+    """Which events [N] a model could learn from: complete, not repeated, of weight, rated well enough; k-core aside."""
+    user, item = pd.factorize(events[USER])[0], pd.factorize(events[ITEM])[0]
+    return _kept(events, user, item, event_weights(events, data), data.model_copy(update={"k_core": 1}))[0]
 
 
 def k_core(user: IntArray, item: IntArray, k: int) -> BoolArray:

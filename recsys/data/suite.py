@@ -9,7 +9,7 @@ from typing import Any, Final
 import yaml
 
 from recsys.config import ValidationSection
-from recsys.data.contract import Rule
+from recsys.data.contract import Rule, built
 from recsys.data.schema import RATING
 from recsys.errors import InputError, did_you_mean
 
@@ -17,6 +17,15 @@ KEYS: Final = ("type", "kwargs", "severity", "description", "meta")
 SEVERITIES: Final = ("critical", "warning", "info")
 NEEDS: Final = (RATING, "users", "items", "known_users", "known_items")
 """What a rule may wait for: the rating column, a table, the ids of the last accepted batch."""
+
+
+def of(config: ValidationSection) -> list[Rule]:
+    """The suite of a configuration: its own file, else the built one.
+
+    Raises:
+        InputError: the file holds no suite.
+    """
+    return read(config.suite) if config.suite else built()
 
 
 def read(path: str | Path) -> list[Rule]:

@@ -15,7 +15,7 @@ from typing import Any
 import pandas as pd
 
 from recsys.config import ValidationSection
-from recsys.data import contract, suite, validation_page
+from recsys.data import suite, validation_page
 from recsys.data.contract import Rule
 from recsys.data.idmap import IdMap
 from recsys.data.schema import RATING
@@ -46,6 +46,7 @@ def validate(
     items: pd.DataFrame | None = None,
     known_users: "set[Any] | pd.Index[Any] | None" = None,
     known_items: "set[Any] | pd.Index[Any] | None" = None,
+    rules: list[Rule] | None = None,
     name: str,
 ) -> tuple[pd.DataFrame, ValidationReport]:
     """Judge a batch of events by the data contract.
@@ -57,6 +58,7 @@ def validate(
         folder: receives `validation.html` and `data_docs/` whatever the verdict, and `quarantine.parquet`.
         users, items: tables with a `user_id` (`item_id`) column that events must refer to.
         known_users, known_items: ids of the last accepted batch.
+        rules: to ask in place of those of `config`.
         name: of the data set, as the page and the errors call it.
 
     Returns:
@@ -71,7 +73,7 @@ def validate(
     start = time.perf_counter()
     events = events.reset_index(drop=True)
     tables = id_maps(users, items, known_users, known_items)
-    rules = suite.read(config.suite) if config.suite else contract.built()
+    rules = suite.of(config) if rules is None else rules
     rules = suite.resolve(rules, config, given={*tables, *({RATING} & {*events.columns})})
     view = judged(events)
     folder.mkdir(parents=True, exist_ok=True)

@@ -5,11 +5,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from recsys.data.contract import PLAIN_INTEGER
 from recsys.data.idmap import IdMap
 from recsys.data.schema import ITEM, RATING, TIME, USER
 from recsys.errors import InputError
-
-PLAIN_INTEGER = r"0|-?[1-9]\d{0,17}"
 
 
 def judged(events: pd.DataFrame) -> pd.DataFrame:

@@ -7,7 +7,7 @@ from recsys.config import Config
 from recsys.data.leakage import leakage_check
 from recsys.data.prepare import prepare
 from recsys.data.prepared import save_prepared
-from recsys.stages.validate import accepted_events, remember_accepted, tables
+from recsys.stages.validate import accepted_log, remember_accepted, tables
 from recsys.stages.workspace import prepared_folder, prepared_set
 
 log = logging.getLogger("recsys.preprocess")
@@ -30,7 +30,8 @@ def preprocess(config: Config) -> tuple[Path, bool]:
         leakage_check(prepared_set(folder).split, config.split.method)
     else:
         users, items = tables(config)
-        prepared = prepare(accepted_events(config), users, items, config, digest=folder.name)
+        accepted = accepted_log(config)
+        prepared = prepare(accepted.events, users, items, config, folder.name, accepted.forgotten)
         save_prepared(prepared, folder)
         facts = prepared.summary
         log.info(

@@ -8,15 +8,16 @@ from typing import Any
 import pandas as pd
 
 from recsys.config import Config
-from recsys.data.prepared import digest_of
-from recsys.data.readers import read_events, read_table
+from recsys.data import parts
+from recsys.data.readers import read_table
 from recsys.data.schema import ITEM, USER
 from recsys.data.validation_report import ValidationReport
+from recsys.stages.log import TrainingLog, digest_of, training_log
 from recsys.stages.workspace import work
 
 log = logging.getLogger("recsys.validate")
 
-VERDICT, ACCEPTED = "verdict.json", "accepted.parquet"
+VERDICT, ACCEPTED, ASIDE = "verdict.json", "accepted.parquet", "aside.json"
 
 
 def validate(config: Config) -> tuple[ValidationReport, bool]:
@@ -29,32 +30,52 @@ def validate(config: Config) -> tuple[ValidationReport, bool]:
         ContractError: the log is not acceptable.
         InputError: the log cannot be read.
     """
-    folder = work(config, "validated", digest_of(config))
+    folder = validated_folder(config)
+    if came := parts.rows_of(parts.folder_of(config.store, config.name)):
+        log.info("validation: %s events of the log came in by feedback", f"{came:,}")
     if (folder / VERDICT).is_file():
         log.info("validation: the same data was accepted before, its verdict is re-used")
         return ValidationReport.from_dict(json.loads((folder / VERDICT).read_text(encoding="utf-8"))), True
     from recsys.data import validation
 
     users, items = tables(config)
-    events = read_events(config.data)
-    log.info("validation: %s events read", f"{len(events):,}")
+    read = training_log(config)
+    log.info("validation: %s events read", f"{len(read.events):,}")
+    if read.forgotten:
+        log.info("validation: %s more are left out, their users were forgotten", f"{read.forgotten:,}")
     known = _last_accepted(config) if config.validation.max_unseen_fraction < 1 else {}
     folder.mkdir(parents=True, exist_ok=True)
     accepted, report = validation.validate(
-        events, config.validation, folder.absolute(), users=users, items=items, name=config.name, **known
+        read.events,
+        config.validation,
+        folder.absolute(),
+        users=users,
+        items=items,
+        known_users=known.get("users"),
+        known_items=known.get("items"),
+        name=config.name,
     )
     if report.quarantined:
         accepted.to_parquet(folder / ACCEPTED)
+        (folder / ASIDE).write_text(json.dumps({"forgotten": read.forgotten}), encoding="utf-8")
     # Last: a folder with a verdict is complete.
     (folder / VERDICT).write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
     log.info("validation: %s of %s events accepted", f"{report.accepted:,}", f"{report.rows:,}")
     return report, False
 
 
-def accepted_events(config: Config) -> pd.DataFrame:
-    """The events that validation accepted."""
-    path = work(config, "validated", digest_of(config)) / ACCEPTED
-    return pd.read_parquet(path) if path.is_file() else read_events(config.data)
+def validated_folder(config: Config) -> Path:
+    """Where the verdict on a located configuration lies, or will, with its page."""
+    return work(config, "validated", digest_of(config))
+
+
+def accepted_log(config: Config) -> TrainingLog:
+    """The training log as validation accepted it."""
+    folder = validated_folder(config)
+    if not (folder / ACCEPTED).is_file():
+        return training_log(config)
+    aside = json.loads((folder / ASIDE).read_text(encoding="utf-8"))
+    return TrainingLog(pd.read_parquet(folder / ACCEPTED), **aside)
 
 
 def tables(config: Config) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
@@ -80,7 +101,7 @@ def _last_accepted(config: Config) -> "dict[str, pd.Index[Any]]":
     if not ids.is_file():
         return {}
     known = json.loads(ids.read_text(encoding="utf-8"))
-    return {"known_users": pd.Index(known["users"]), "known_items": pd.Index(known["items"])}
+    return {name: pd.Index(known[name]) for name in ("users", "items")}
 
 
 def _note(config: Config) -> Path:

@@ -6,8 +6,9 @@ from pathlib import Path
 
 import recsys
 from recsys.config import Config
-from recsys.data.prepared import Prepared, digest_of, folder_of, load_prepared
+from recsys.data.prepared import Prepared, folder_of, load_prepared
 from recsys.data.sources import resolve
+from recsys.stages.log import digest_of
 
 PACKAGE = Path(recsys.__file__).parent
 

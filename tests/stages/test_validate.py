@@ -5,7 +5,7 @@ import pytest
 
 from recsys.data.validation_report import ContractError
 from recsys.stages.preprocess import preprocess
-from recsys.stages.validate import accepted_events, validate
+from recsys.stages.validate import accepted_log, validate
 
 
 def test_the_verdict_on_the_same_bytes_is_found_again(configure, tmp_path, toy_events):
@@ -35,7 +35,7 @@ def test_later_stages_see_what_quarantine_left(configure, tmp_path, toy_events):
     config = configure(validation={"on_failure": "quarantine"})
     report, _ = validate(config)
     assert (report.accepted, report.quarantined) == (478, 2)
-    left = accepted_events(config)
+    left = accepted_log(config).events
     assert len(left) == 478
     assert left["item_id"].dtype == "int64"
     assert validate(config)[1] is True
