@@ -3,10 +3,10 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from recsys.config import CandidateName, Config
+from recsys.config import Config
 from recsys.data.prepared import Prepared
 from recsys.stages import candidates, sharing
-from recsys.stages.candidates import Fitted
+from recsys.stages.candidates import Fitted, Searched
 from recsys.stages.evaluate import Tested, evaluate_models
 from recsys.stages.hybrids import Chosen, fit_hybrids
 from recsys.tuning.budget import Budget
@@ -16,7 +16,7 @@ from recsys.tuning.budget import Budget
 class Trained:
     """What the gate judges."""
 
-    fitted: dict[CandidateName, Fitted]
+    fitted: dict[str, Fitted]
     outcome: Chosen
     tested: Tested
 
@@ -31,17 +31,17 @@ def train(config: Config, prepared: Prepared, tell: Callable[[str], None] = lamb
         tell(reason)
     admitted = [name for name, reason in refused.items() if reason is None]
     even = Budget.even(config.tuning.timeout, admitted)
-    first = {}
+    first: dict[str, Searched] = {}
     for name in admitted:
         first[name] = candidates.first_look(name, config, prepared, even.share(name))
         even.spend(name, first[name].tuned.seconds)
     cost = {name: one.tuned.seconds for name, one in first.items()}
     budget = Budget(config.tuning.timeout - sum(cost.values()), sharing.earned(config, prepared, first), cost)
-    searched = {}
-    for name in budget.order:
-        searched[name] = candidates.search(first[name], config, prepared, budget.earned[name], budget.share(name))
-        budget.spend(name, searched[name].tuned.seconds - first[name].tuned.seconds)
-    fitted = {name: candidates.refit(searched[name], config, prepared) for name in admitted}
+    searched: dict[str, Searched] = {}
+    for one in budget.order:
+        searched[one] = candidates.search(first[one], config, prepared, budget.earned[one], budget.share(one))
+        budget.spend(one, searched[one].tuned.seconds - first[one].tuned.seconds)
+    fitted: dict[str, Fitted] = {name: candidates.refit(searched[name], config, prepared) for name in admitted}
     outcome, _ = fit_hybrids(config, prepared, fitted)
     tested, _ = evaluate_models(config, prepared, fitted, outcome)
     return Trained(fitted, outcome, tested)

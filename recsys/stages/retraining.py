@@ -62,14 +62,11 @@ def champion(config: Config) -> Version | None:
     return next((one for one in registry.versions(config.model_name) if one.number == number), None)
 
 
-def warmed(config: Config) -> Config:
-    """The configuration with each search starting from what the champion's member was tuned to.
+def warmed(config: Config, version: Version) -> Config:
+    """The configuration with each search starting from what a version's member was tuned to.
 
-    What the configuration sets itself stays; a candidate that is no member of the champion starts where it always does.
+    What the configuration sets itself stays; a candidate that is no member of the version starts where it always does.
     """
-    version = champion(config)
-    if version is None:
-        return config
     tuned = dict(_tuned(Bundle.load(registry.download(version)).evaluated))
     params = {name: {**tuned.get(name, {}), **config.models.params.get(name, {})} for name in config.models.candidates}
     models = ModelsSection.model_validate({**config.models.model_dump(), "params": params})
