@@ -22,6 +22,14 @@ from hypothesis import settings
 settings.register_profile("any_machine", deadline=None)
 settings.load_profile("any_machine")
 
+TOY = """
+store = "{store}"
+[data]
+path = "events.csv"
+[split]
+method = "leave_last"
+"""
+
 
 class NoSkips:
     """A skipped test proves nothing: where it is installed, skips fail; expected failures stay what they are."""
@@ -207,3 +215,30 @@ def toy_bundle(toy_split):
         )
 
     return make
+
+
+@pytest.fixture(scope="session")
+def champions(toy_bundle, fresh_database, tmp_path_factory):
+    """A store with two versions of `recsys-toy`: 1 is previous, 2 is champion."""
+    from recsys import registry, tracking
+
+    folder = tmp_path_factory.mktemp("champions") / "store"
+    folder.mkdir()
+    shutil.copy(fresh_database, folder)
+    tracking.open_store(folder)
+    run = tracking.start("toy", "run")
+    toy_bundle(folder / "work" / "bundle")
+    tags = {"hybrid": "weighted", "fitted_on": "all", "test.ndcg_at_10": "0.5000"}
+    for number, against in ((1, None), (2, 1)):
+        assert registry.register(folder / "work" / "bundle", "recsys-toy", run.id, tags) == number
+        registry.promote("recsys-toy", number, {}, against=against)
+    return folder
+
+
+@pytest.fixture
+def toy(champions, toy_events, tmp_path):
+    """A folder with the log and `toy.toml`, and a copy of the store beside them."""
+    shutil.copytree(champions, tmp_path / "store", ignore=shutil.ignore_patterns("artifacts", "work"))
+    toy_events().to_csv(tmp_path / "events.csv", index=False)
+    (tmp_path / "toy.toml").write_text(TOY.format(store=tmp_path / "store"))
+    return tmp_path

@@ -2,7 +2,6 @@
 
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -11,16 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from recsys import cli, registry, tracking
+from recsys import cli
 from recsys.serving.bundle import Bundle
-
-CONFIG = """
-store = "{store}"
-[data]
-path = "events.csv"
-[split]
-method = "leave_last"
-"""
 
 
 def recsys(*words, capsys=None):
@@ -36,31 +27,6 @@ def _words(monkeypatch):
     """The words of the command line come back after a test; tables are as wide as they like."""
     monkeypatch.setattr(sys, "argv", sys.argv)
     monkeypatch.setenv("COLUMNS", "160")
-
-
-@pytest.fixture(scope="module")
-def champions(toy_bundle, fresh_database, tmp_path_factory):
-    """A store with two versions of `recsys-toy`: 1 is previous, 2 is champion."""
-    folder = tmp_path_factory.mktemp("champions") / "store"
-    folder.mkdir()
-    shutil.copy(fresh_database, folder)
-    tracking.open_store(folder)
-    run = tracking.start("toy", "run")
-    toy_bundle(folder / "work" / "bundle")
-    tags = {"hybrid": "weighted", "fitted_on": "all", "test.ndcg_at_10": "0.5000"}
-    for number, against in ((1, None), (2, 1)):
-        assert registry.register(folder / "work" / "bundle", "recsys-toy", run.id, tags) == number
-        registry.promote("recsys-toy", number, {}, against=against)
-    return folder
-
-
-@pytest.fixture
-def toy(champions, toy_events, tmp_path):
-    """A folder with the log and `toy.toml`, and a copy of the store beside them."""
-    shutil.copytree(champions, tmp_path / "store", ignore=shutil.ignore_patterns("artifacts", "work"))
-    toy_events().to_csv(tmp_path / "events.csv", index=False)
-    (tmp_path / "toy.toml").write_text(CONFIG.format(store=tmp_path / "store"))
-    return tmp_path
 
 
 def test_help_answers_at_once_and_names_every_command():
