@@ -2,7 +2,7 @@
 
 Aliases: `champion` answers, `previous` is what it replaced, `challenger` is the latest that was registered and not
 promoted. MLflow has no compare-and-swap and no history of aliases: they move under a lock of the store, and every
-move is told by tags on both versions. `recsys.tracking.open_store` comes first.
+move is told by tags on both versions and by the log of `recsys.records`. `recsys.tracking.open_store` comes first.
 """
 
 import tempfile
@@ -13,6 +13,7 @@ from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Final
 
+from recsys import records
 from recsys.errors import InputError, did_you_mean
 from recsys.tracking import client, counted, lock
 
@@ -77,7 +78,7 @@ def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | No
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise InputError(f"no model can be called {model!r}: {error}") from error
             made = mlflow.create_model_version(
-                model, f"models:/{logged.model_id}", run_id, tags=_text(tags or {}), model_id=logged.model_id
+                model, f"models:/{logged.model_id}", run_id, tags=records.text(tags or {}), model_id=logged.model_id
             )
             mlflow.set_registered_model_alias(model, CHALLENGER, made.version)
         return int(made.version)
@@ -122,8 +123,20 @@ def download(version: Version) -> Path:
     return folder / flavor["artifacts"][BUNDLE]["path"]
 
 
+def history(model: str) -> list[records.Move]:
+    """Every move of the alias `champion`, oldest first; none for a model that is not there."""
+    with counted():
+        return records.history(model, champion(model)) if versions(model) else []
+
+
 def promote(
-    model: str, number: int, tags: Mapping[str, Any], *, against: int | None, why: str | None = None
+    model: str,
+    number: int,
+    tags: Mapping[str, Any],
+    *,
+    against: int | None,
+    report: Mapping[str, Any] | None = None,
+    why: str | None = None,
 ) -> int | None:
     """Make a version the champion, and the champion the previous one; doing it twice is doing it once.
 
@@ -132,6 +145,7 @@ def promote(
         number: of the version.
         tags: what the gate found, `Verdict.tags()`.
         against: the champion it was judged against; none: there was none.
+        report: the whole verdict, `Verdict.to_dict()`.
         why: reason of a person, where it was no gate that decided.
 
     Returns:
@@ -149,26 +163,43 @@ def promote(
                 f"version {number} of {model} was judged against {_called(against)}, but the champion is now "
                 f"{_called(replaced)}: judge again"
             )
-        note = {"promotion.time": _now()} | ({} if why is None else {"promotion.why": why})
-        _tag(model, number, {**tags, **note, "promotion.replaced": replaced})
-        if replaced is not None:
-            _tag(model, replaced, {"promotion.replaced_by": number, "promotion.replaced_at": _now()})
-            client().set_registered_model_alias(model, PREVIOUS, replaced)
-        # Last of the two: a killed promotion leaves the old champion in place, and the next one repeats it.
-        client().set_registered_model_alias(model, CHAMPION, number)
+        if not why:
+            _tell(model, number, tags, against, report)
+        forced = {"promotion.forced": "true", "promotion.why": why, "promotion.time": records.now()}
+        with records.moving(model, "forced" if why else "gate", replaced, number, why):
+            records.tag(model, number, {**(forced if why else {}), "promotion.replaced": replaced})
+            if replaced is not None:
+                records.tag(model, replaced, {"promotion.replaced_by": number, "promotion.replaced_at": records.now()})
+                client().set_registered_model_alias(model, PREVIOUS, replaced)
+            # Last of the two: a killed promotion leaves the old champion in place, and the next one repeats it.
+            client().set_registered_model_alias(model, CHAMPION, number)
         if _alias(model, CHALLENGER) == number:
             client().delete_registered_model_alias(model, CHALLENGER)
         return replaced
 
 
-def keep(model: str, number: int, tags: Mapping[str, Any]) -> None:
-    """Write on a version why it was refused; the champion stays."""
-    with counted():
-        _tag(model, number, {**tags, "promotion.time": _now()})
+def keep(
+    model: str,
+    number: int,
+    tags: Mapping[str, Any],
+    *,
+    against: int | None = None,
+    report: Mapping[str, Any] | None = None,
+) -> None:
+    """Write on a version, and on the champion it was judged against, why it was refused; the champion stays.
+
+    Arguments are those of `promote`.
+    """
+    with counted(), lock("registry"):
+        _tell(model, number, tags, against, report)
 
 
-def rollback(model: str) -> tuple[int | None, int]:
+def rollback(model: str, why: str | None = None) -> tuple[int | None, int]:
     """Swap champion and previous.
+
+    Args:
+        model: name in the registry.
+        why: what the person says who does it.
 
     Returns:
         Number of the version that was champion (none where it had been deleted), and of the one that is now.
@@ -181,16 +212,22 @@ def rollback(model: str) -> tuple[int | None, int]:
         if model not in names:
             raise InputError(f"no model is called {model!r}: {did_you_mean(model, names)}")
         old, new = champion(model), _alias(model, PREVIOUS)
-        if new is None:
+        cut = records.unfinished(model, old)
+        if cut and cut.kind == "rollback":
+            # The alias has moved already: going on, not going back once more.
+            _make_previous(model, cut.old)
+            records.finish(model)
+            return cut.old, cut.new
+        if new is None or new == old:
             listed = ", ".join(map(str, versions(model)))
             raise InputError(f"{model} has no previous champion to go back to; versions: {listed or 'none'}")
-        _tag(model, new, {"rollback.time": _now(), "rollback.from": old})
-        if old is None:
-            client().delete_registered_model_alias(model, PREVIOUS)
-        else:
-            _tag(model, old, {"rollback.time": _now(), "rollback.to": new})
-            client().set_registered_model_alias(model, PREVIOUS, old)
-        client().set_registered_model_alias(model, CHAMPION, new)
+        note = {"rollback.time": records.now(), "rollback.from": old, "rollback.to": new, "rollback.why": why}
+        with records.moving(model, "rollback", old, new, why):
+            records.tag(model, new, note)
+            if old is not None:
+                records.tag(model, old, note)
+            client().set_registered_model_alias(model, CHAMPION, new)
+            _make_previous(model, old)
         return old, new
 
 
@@ -232,17 +269,18 @@ def _alias(model: str, alias: str) -> int | None:
     return found[0].number if found else None
 
 
-def _tag(model: str, number: int, tags: Mapping[str, Any]) -> None:
-    for name, text in _text(tags).items():
-        client().set_model_version_tag(model, str(number), name, text)
+def _make_previous(model: str, number: int | None) -> None:
+    if number is None:
+        client().delete_registered_model_alias(model, PREVIOUS)
+    else:
+        client().set_registered_model_alias(model, PREVIOUS, number)
 
 
-def _text(tags: Mapping[str, Any]) -> dict[str, str]:
-    return {name: "none" if value is None else str(value) for name, value in tags.items()}
-
-
-def _now() -> str:
-    return datetime.now(UTC).isoformat(timespec="seconds")
+def _tell(
+    model: str, number: int, tags: Mapping[str, Any], against: int | None, report: Mapping[str, Any] | None
+) -> None:
+    there = any(one.number == against for one in versions(model))
+    records.verdict(model, number, tags, against if there else None, report)
 
 
 def _called(number: int | None) -> str:
