@@ -1,4 +1,4 @@
-"""`recsys run`: the training flow from the command line, beside the commands of the library."""
+"""`recsys run` and `recsys ingest`: flows from the command line, beside the commands of the library."""
 
 import logging
 import sys
@@ -34,11 +34,7 @@ def run(
     from recsys.stages.candidates import check
 
     check(config)
-    from tasks.settings import settle, settle_terminal
-
-    settle(Path(config.store))
-    settle_terminal()
-    _show_progress()
+    _set_up(config)
     logging.getLogger("recsys").info("starting Prefect and MLflow …")
     # MLflow makes its database while Prefect's server starts: neither waits for the other.
     opening = threading.Thread(target=_open_store, args=(config.store,))
@@ -50,9 +46,34 @@ def run(
     _show_results(card, config, folder)
 
 
+@app.command()
+def ingest(config_file: ConfigFile, overrides: Overrides = None) -> None:
+    """Drain new events of the feedback store into the training log, judged by the data contract."""
+    config = configuration.load(config_file, overrides or ())
+    from recsys.stages.ingest import counts_lines, waiting
+
+    if not waiting(config):
+        typer.echo(f"{config.name}: nothing new in the feedback store; recsys feedback add FILE adds events")
+        return
+    _set_up(config)
+    logging.getLogger("recsys").info("starting Prefect …")
+    from flows.ingest import ingest as flow
+
+    typer.echo("\n".join(counts_lines(config, flow(str(config_file), list(overrides or ())))))
+
+
 def main() -> int:
     """All commands; exit codes as `recsys.cli.main` says."""
     return answer()
+
+
+def _set_up(config: "Config") -> None:
+    """Settings of Prefect and MLflow, before either is imported, and progress on the terminal."""
+    from tasks.settings import settle, settle_terminal
+
+    settle(Path(config.store))
+    settle_terminal()
+    _show_progress()
 
 
 def _open_store(store: str) -> None:

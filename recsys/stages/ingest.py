@@ -7,6 +7,7 @@ behind the last part, and no event is taken twice or left out.
 import logging
 import shutil
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from operator import attrgetter
 from pathlib import Path
 
@@ -20,6 +21,7 @@ from recsys.data.parts import REASON, Counts
 from recsys.data.readers import read_events
 from recsys.data.schema import EVENT, ITEM, RATING, TIME, USER
 from recsys.data.validation_report import ContractError
+from recsys.feedback.database import is_there
 from recsys.feedback.event import IMPRESSION, Event
 from recsys.feedback.store import Batch, open_store
 from recsys.stages.validate import tables
@@ -29,7 +31,8 @@ log = logging.getLogger("recsys.ingest")
 
 PART = 200_000
 """Events drained at once: memory for them is all an ingest needs, beside the log."""
-UNWEIGHTED = "event_type has no weight"
+WEIGHTED = "event_type has a weight"
+"""The one rule that `data.event_weights` adds; what breaks it counts as rejected, not as bad data."""
 EVENT_ID = "event_id"
 FIELDS = (EVENT_ID, USER, ITEM, TIME, EVENT, RATING)
 _fields = attrgetter(*FIELDS)
@@ -51,11 +54,18 @@ def ingested(config: Config, after: int = 0) -> pd.DataFrame:
         `user_id`, `item_id` and `timestamp`, `event_type` and `rating` where any event has them.
     """
     found = parts.read_parts(_folder(config), after)
-    return pd.DataFrame({USER: [], ITEM: [], TIME: []}) if found is None else found
+    return _frame([]).drop(columns=EVENT_ID) if found is None else found
+
+
+def so_far(config: Config) -> Counts:
+    """What became of all events that were ever drained for this configuration's name."""
+    return parts.counts_of(_folder(config))
 
 
 def waiting(config: Config) -> bool:
     """Whether the feedback store holds events that were not drained yet."""
+    if not is_there(config.store):
+        return False
     with open_store(config.store) as store:
         return next(store.after(watermark(config)), None) is not None
 
@@ -75,19 +85,38 @@ def ingest(config: Config) -> Counts:
         return Counts()
     config, folder, total = located(config), _folder(config), Counts()
     folder.mkdir(parents=True, exist_ok=True)
-    base = read_events(config.data)
-    whole = [name for name in (USER, ITEM) if name in base and pd.api.types.is_integer_dtype(base[name].dtype)]
-    del base
+    contract = _contract(config)
     with FileLock(folder / parts.LOCK), open_store(config.store) as store:
         parts.clear_drafts(folder)
         for events, reached in _portions(store.after(watermark(config))):
-            accepted, rejected = _judge(_frame(events), config, whole)
+            accepted, rejected = _judge(_frame(events), contract, config)
             reasons = {str(reason): int(count) for reason, count in rejected[REASON].value_counts().items()}
             counts = Counts(len(accepted), len(events) - len(accepted) - len(rejected), reasons)
             parts.write_part(folder, reached, accepted, rejected, counts)
             total += counts
             log.info("ingest: %s events are in, up to number %d", f"{total.drained:,}", reached)
     return total
+
+
+def counts_markdown(counts: Counts, total: Counts) -> str:
+    """What became of drained events, now and since the first, as a table for a run page."""
+    rules = {rule: "rejected: not so that " + rule.replace("; ", ", ") for rule in total.rejected}
+    rows = [("drained", counts.drained, total.drained), ("accepted", counts.accepted, total.accepted)]
+    rows += [("impressions, no interactions", counts.impressions, total.impressions)]
+    rows += [(told, counts.rejected.get(rule, 0), total.rejected[rule]) for rule, told in rules.items()]
+    lines = ["| events | now | so far |", "|---|---:|---:|"]
+    return "\n".join([*lines, *(f"| {name} | {now:,} | {ever:,} |" for name, now, ever in rows)])
+
+
+def counts_lines(config: Config, counts: Counts) -> list[str]:
+    """What became of events that were drained now, for a terminal."""
+    rejected = counts.drained - counts.accepted - counts.impressions
+    lines = [
+        f"{config.name}: {counts.drained:,} new events: {counts.accepted:,} accepted, "
+        f"{counts.impressions:,} impressions, {rejected:,} rejected"
+    ]
+    lines += [f"  not so in {count:,}: {rule}" for rule, count in counts.rejected.items()]
+    return [*lines, f"Rejected events: {_folder(config) / parts.REJECTED}"] if rejected else lines
 
 
 def _folder(config: Config) -> Path:
@@ -115,40 +144,58 @@ def _frame(events: list[Event]) -> pd.DataFrame:
     return frame.drop(columns=RATING) if frame[RATING].isna().all() else frame
 
 
-def _judge(events: pd.DataFrame, config: Config, whole: list[str]) -> tuple[pd.DataFrame, pd.DataFrame]:
+def _judge(events: pd.DataFrame, contract: "_Contract", config: Config) -> tuple[pd.DataFrame, pd.DataFrame]:
     """Accepted events as they join the log, and the others with their reasons."""
     reasons = pd.Series("", index=events.index)
     if config.data.event_weights:
-        reasons[~events[EVENT].isin(config.data.event_weights)] = UNWEIGHTED
+        reasons[~events[EVENT].isin(config.data.event_weights)] = WEIGHTED
     rest = events[reasons == ""].drop(columns=EVENT_ID)
     if len(rest):
-        set_aside = _by_contract(rest.reset_index(drop=True), config, whole)
-        reasons[rest.index[set_aside.index]] = set_aside.to_numpy()
+        broken = contract.broken(rest.reset_index(drop=True), config)
+        reasons[rest.index[broken.index]] = broken.to_numpy()
     good = reasons == ""
-    accepted = events[good].drop(columns=EVENT_ID).astype(dict.fromkeys(whole, "int64"))
+    accepted = events[good].drop(columns=EVENT_ID).astype(dict.fromkeys(contract.whole, "int64"))
     return accepted.reset_index(drop=True), events[~good].assign(**{REASON: reasons[~good]}).reset_index(drop=True)
 
 
-def _by_contract(events: pd.DataFrame, config: Config, whole: list[str]) -> "pd.Series[str]":
-    """Reasons of the events that break a rule, by their position."""
-    from recsys.data import validation
+@dataclass(frozen=True, eq=False)
+class _Contract:
+    """What the log asks of events that join it."""
 
-    users, items = tables(config)
-    contract = config.validation.model_copy(update={"on_failure": "quarantine"})
-    folder = work(config, "ingested", config.name).absolute()
-    rules = of_part(suite.of(config.validation), whole)
-    try:
-        _, report = validation.validate(
-            events, contract, folder, users=users, items=items, rules=rules, name=f"{config.name}, feedback"
-        )
-    except ContractError as error:
-        raise ContractError(
-            f"{error}\n  Nothing of these {len(events):,} events was ingested; they wait in the feedback store. "
-            "Mend what sends them; to have those rejected that break a rule, and go on with the others: "
-            "--set validation.max_bad_fraction=1",
-            error.report,
-        ) from error
-    found = None if report.quarantine_file is None else pd.read_parquet(report.quarantine_file)
-    # What was rejected is kept beside the parts, and nowhere else.
-    shutil.rmtree(folder)
-    return pd.Series(dtype="str") if found is None else found.set_index(found["row"] - 1)[REASON]
+    whole: tuple[str, ...]
+    """Id columns that hold whole numbers in the log."""
+    users: pd.DataFrame | None
+    items: pd.DataFrame | None
+
+    def broken(self, events: pd.DataFrame, config: Config) -> "pd.Series[str]":
+        """Rules that events break, by their position; nothing of those that break none."""
+        from recsys.data import validation
+
+        folder = work(config, "ingested", config.name).absolute()
+        try:
+            _, report = validation.validate(
+                events,
+                config.validation.model_copy(update={"on_failure": "quarantine"}),
+                folder,
+                users=self.users,
+                items=self.items,
+                rules=of_part(suite.of(config.validation), self.whole),
+                name=f"{config.name}, feedback",
+            )
+        except ContractError as error:
+            raise ContractError(
+                f"{error}\n  None of these {len(events):,} events was ingested; they wait in the feedback store. "
+                "Mend what sends them. To have those rejected that break a rule, and the others ingested: "
+                "--set validation.max_bad_fraction=1",
+                error.report,
+            ) from error
+        found = pd.read_parquet(report.quarantine_file) if report.quarantine_file else None
+        # What is rejected is kept beside the parts, and nowhere else.
+        shutil.rmtree(folder)
+        return pd.Series(dtype="str") if found is None else found.set_index(found["row"] - 1)[REASON]
+
+
+def _contract(config: Config) -> _Contract:
+    log = read_events(config.data)
+    whole = tuple(name for name in (USER, ITEM) if name in log and pd.api.types.is_integer_dtype(log[name].dtype))
+    return _Contract(whole, *tables(config))
