@@ -13,12 +13,15 @@ from filelock import FileLock
 def new_file(final: Path) -> Iterator[Path]:
     """Give a draft to write; it becomes `final`, or takes its place, when the block ends without an error.
 
-    The folder is made where it is not there. That there is one writer at a time is up to the caller.
+    It is on disk when it appears. The folder is made where it is not there; that there is one writer at a time is up
+    to the caller.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
     draft = final.with_name(f".{final.name}.draft")
     try:
         yield draft
+        with draft.open("rb") as written:
+            os.fsync(written.fileno())
         os.replace(draft, final)
     finally:
         draft.unlink(missing_ok=True)

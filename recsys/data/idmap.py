@@ -63,6 +63,8 @@ class IdMap:
         Text joins integers by turning all ids into text.
         """
         new = _normal(raw)
+        if not len(new):
+            return self
         both = (self.values, new) if new.dtype.kind == self.values.dtype.kind else (_text(self.values), _text(new))
         return IdMap(pd.unique(np.concatenate(both)))
 

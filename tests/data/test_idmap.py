@@ -49,3 +49,9 @@ def test_text_turns_integers_into_text_and_keeps_their_rows() -> None:
     mixed = IdMap.of([10, 20]).extend(["x"])
     assert not mixed.is_integer
     assert mixed.rows([20, "10", "x"]).tolist() == [1, 0, 2]
+
+
+def test_nothing_new_leaves_the_ids_as_they_are() -> None:
+    for ids in (IdMap.of([1, 2]), IdMap.of(["a"])):
+        assert ids.extend([]).values.tolist() == ids.values.tolist()
+        assert ids.extend([]).is_integer == ids.is_integer
