@@ -37,7 +37,7 @@ SEGMENTS = {
 def leaderboard(card: Scorecard) -> "Figure":
     """Test ndcg@10 of every model with its 95% interval, best on top."""
     ranked = card.ranked()
-    figure, (axes,) = _panels(1, width=9, height=1.4 + 0.42 * len(ranked))
+    figure, (axes,) = panels(1, width=9, height=1.4 + 0.42 * len(ranked))
     for place, (name, model) in enumerate(ranked):
         lo, hi = model.test_ci[METRIC]
         is_chosen = name == card.hybrid.chosen
@@ -57,9 +57,9 @@ def hybrid_weights(card: Scorecard) -> "Figure":
     """Weight of each member of the chosen hybrid, and what ndcg@10 loses without it."""
     hybrid = card.hybrid
     members = sorted({*hybrid.weights, *hybrid.ablation}, key=lambda member: (-hybrid.weights.get(member, 0), member))
-    figure, panels = _panels(2, width=10, height=1.4 + 0.42 * len(members))
+    figure, both = panels(2, width=10, height=1.4 + 0.42 * len(members))
     colours = [_colour(member, card.models.get(member)) for member in members]
-    for axes, values, form in zip(panels, (hybrid.weights, hybrid.ablation), ("{:.3f}".format, signed), strict=True):
+    for axes, values, form in zip(both, (hybrid.weights, hybrid.ablation), ("{:.3f}".format, signed), strict=True):
         bars = axes.barh(
             range(len(members)), [values.get(member, 0.0) for member in members], color=colours, height=0.62
         )
@@ -68,15 +68,15 @@ def hybrid_weights(card: Scorecard) -> "Figure":
         axes.locator_params(axis="x", nbins=5)
         axes.axvline(0, color=INK, linewidth=0.8)
         _name_rows(axes, card, members)
-    panels[1].tick_params(labelleft=False)
-    panels[0].set_title(f"{hybrid.chosen}: weight", loc="left", weight="bold")
-    panels[1].set_title(f"change of {METRIC} without the member", loc="left", weight="bold")
+    both[1].tick_params(labelleft=False)
+    both[0].set_title(f"{hybrid.chosen}: weight", loc="left", weight="bold")
+    both[1].set_title(f"change of {METRIC} without the member", loc="left", weight="bold")
     return figure
 
 
 def tuning(card: Scorecard, histories: Mapping[str, Sequence[float]]) -> "Figure":
     """Best validation metric so far, trial by trial; a point a trial."""
-    figure, (axes,) = _panels(1, width=9, height=4.6)
+    figure, (axes,) = panels(1, width=9, height=4.6)
     for name, values in sorted(histories.items(), key=lambda entry: -max(entry[1])):
         colour = _colour(name, card.models.get(name))
         trials = range(1, len(values) + 1)
@@ -96,8 +96,8 @@ def segments(card: Scorecard) -> "Figure":
     """Test ndcg@10 by user history and item popularity, one panel a segment."""
     names = [name for name, _ in card.ranked() if name in card.segments]
     shown = [segment for segment in SEGMENTS if any(METRIC in card.segments[name].get(segment, {}) for name in names)]
-    figure, panels = _panels(max(1, len(shown)), width=3 + 2.2 * len(shown), height=1.4 + 0.38 * len(names))
-    for axes, segment in zip(panels, shown, strict=False):
+    figure, side_by_side = panels(max(1, len(shown)), width=3 + 2.2 * len(shown), height=1.4 + 0.38 * len(names))
+    for axes, segment in zip(side_by_side, shown, strict=False):
         for place, name in enumerate(names):
             found = card.segments[name].get(segment, {})
             if METRIC in found:
@@ -110,7 +110,7 @@ def segments(card: Scorecard) -> "Figure":
         axes.set_xlabel(METRIC)
         axes.locator_params(axis="x", nbins=3)
         _name_rows(axes, card, names)
-        axes.tick_params(labelleft=axes is panels[0])
+        axes.tick_params(labelleft=axes is side_by_side[0])
     return figure
 
 
@@ -121,21 +121,21 @@ def png(figure: "Figure") -> bytes:
     return content.getvalue()
 
 
-def _panels(count: int, *, width: float, height: float) -> "tuple[Figure, list[Axes]]":
+def panels(count: int, *, width: float, height: float) -> "tuple[Figure, list[Axes]]":
     """A figure of its own (pyplot would keep it alive) with `count` panels side by side."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
 
     figure = Figure(figsize=(width, height), dpi=144, layout="constrained", facecolor="white")
     FigureCanvasAgg(figure)
-    panels = [figure.add_subplot(1, count, place + 1) for place in range(count)]
-    for axes in panels:
+    made = [figure.add_subplot(1, count, place + 1) for place in range(count)]
+    for axes in made:
         axes.spines[["top", "right", "left"]].set_visible(False)
         axes.spines["bottom"].set_color(PALE)
         axes.tick_params(colors=INK, length=0)
         axes.grid(axis="x", color=PALE)
         axes.set_axisbelow(True)
-    return figure, panels
+    return figure, made
 
 
 def _name_rows(axes: "Axes", card: Scorecard, names: Sequence[str]) -> None:

@@ -65,7 +65,7 @@ def leaderboard_markdown(card: Scorecard) -> str:
             duration(model.fit_seconds),
         )
         rows.append(tuple(f"**{cell}**" for cell in row) if is_chosen else row)
-    return f"{_table(header, rows, left=(1, 2))}\n\n{data_line(card)}.\n\n{search_line(card)}."
+    return f"{table(header, rows, left=(1, 2))}\n\n{data_line(card)}.\n\n{search_line(card)}."
 
 
 def weights_markdown(card: Scorecard) -> str:
@@ -81,7 +81,7 @@ def weights_markdown(card: Scorecard) -> str:
         )
         for member in members
     ]
-    return f"{text}\n\n{_table(('member', 'weight', f'{METRIC} without it'), rows, left=(0,))}" if rows else text
+    return f"{text}\n\n{table(('member', 'weight', f'{METRIC} without it'), rows, left=(0,))}" if rows else text
 
 
 def verdict_markdown(card: Scorecard) -> str:
@@ -98,7 +98,7 @@ def segments_markdown(card: Scorecard) -> str:
         if name in card.segments
     ]
     header = (METRIC, *(_heading(card, segment) for segment in SEGMENTS))
-    return _table(header, rows, left=(0,))
+    return table(header, rows, left=(0,))
 
 
 def _heading(card: Scorecard, segment: str) -> str:
@@ -110,7 +110,7 @@ def _cell(segment: dict[str, int | float]) -> str:
     return f"{segment[METRIC]:.4f}" if METRIC in segment else NOTHING
 
 
-def _table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int]) -> str:
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], left: Sequence[int]) -> str:
     """Columns in `left` are aligned left, all others right."""
     rule = [":--" if column in left else "--:" for column in range(len(header))]
     return "\n".join(f"| {' | '.join(row)} |" for row in (header, rule, *rows))
