@@ -1,9 +1,10 @@
-"""`recsys run` and `recsys ingest`: flows from the command line, beside the commands of the library."""
+"""`recsys run`, `recsys ingest`, `recsys batch-recommend`: flows from the command line, beside the commands of the library."""
 
 import logging
 import sys
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +12,7 @@ import typer
 
 from recsys import config as configuration
 from recsys.cli import main as answer
-from recsys.cli.app import ConfigFile, Overrides, app
+from recsys.cli.app import ConfigFile, ModelUri, Overrides, app
 from recsys.errors import InputError
 from tasks import clock  # the clock of the process starts with this import
 
@@ -19,31 +20,50 @@ if TYPE_CHECKING:
     from recsys.config import Config
     from recsys.report.scorecard import Scorecard
 
+Report = Annotated[
+    Path | None, typer.Option("--report", metavar="DIR", help="Where the report goes. Default: under STORE/NAME.")
+]
+
 
 @app.command()
-def run(
-    config_file: ConfigFile,
-    overrides: Overrides = None,
-    report: Annotated[
-        Path | None, typer.Option("--report", metavar="DIR", help="Where the report goes. Default: STORE/NAME.")
-    ] = None,
-) -> None:
+def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Run the whole pipeline: validate, prepare, train, combine, judge, promote."""
-    config = configuration.load(config_file, overrides or ())
+    config = configured(config_file, overrides)
     folder = report or Path(config.store) / config.name
-    from recsys.stages.candidates import check
+    with started(config):
+        from flows.train import train
 
-    check(config)
-    _set_up(config)
-    logging.getLogger("recsys").info("starting Prefect and MLflow …")
-    # MLflow makes its database while Prefect's server starts: neither waits for the other.
-    opening = threading.Thread(target=_open_store, args=(config.store,))
-    opening.start()
-    from flows.train import train
+        card = train(str(config_file), list(overrides or ()), str(folder))
+    show_run(card, config, folder)
 
-    card = train(str(config_file), list(overrides or ()), str(folder))
-    opening.join()
-    _show_results(card, config, folder)
+
+@app.command()
+def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
+    """Take new feedback in; where it is worth it, train from the champion's parameters, judge, promote."""
+    config = configured(config_file, overrides)
+    folder = report or Path(config.store) / config.name
+    with started(config):
+        from flows.retrain import retrain as flow
+
+        done = flow(str(config_file), list(overrides or ()), str(folder))
+    for reason in done.decision.reasons:
+        typer.echo(f"{'Retrained' if done.card else 'Nothing to do'}: {reason}")
+    if done.card:
+        show_run(done.card, config, folder)
+
+
+@app.command()
+def backtest(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
+    """Replay the log by periods: the loop beside a model that is frozen and one that is always overwritten."""
+    config = configured(config_file, overrides)
+    folder = report or Path(config.store) / config.name / "backtest"
+    with started(config):
+        from flows.backtest import backtest as flow
+
+        summary = flow(str(config_file), list(overrides or ()), str(folder))
+    from recsys.report.backtest import totals_table, verdict
+
+    typer.echo(f"{verdict(summary)}\n\n{totals_table(summary)}\n\nReport: {folder / 'backtest.md'}")
 
 
 @app.command()
@@ -55,11 +75,39 @@ def ingest(config_file: ConfigFile, overrides: Overrides = None) -> None:
     if not waiting(config):
         typer.echo(f"{config.name}: nothing new in the feedback store; recsys feedback add FILE adds events")
         return
+    with started(config):
+        from flows.ingest import ingest as flow
+
+        counts = flow(str(config_file), list(overrides or ()))
+    typer.echo("\n".join(counts_lines(config, counts)))
+
+
+@app.command("batch-recommend")
+def batch_recommend(
+    config_file: ConfigFile,
+    overrides: Overrides = None,
+    k: Annotated[int, typer.Option("-k", min=1, help="How many items for each user.")] = 20,
+    out: Annotated[
+        Path | None, typer.Option("--out", metavar="DIR", help="Where to. Default: STORE/recommendations/MODEL.")
+    ] = None,
+    model: ModelUri = None,
+) -> None:
+    """Recommend items to everybody, as Parquet; a batch that was killed goes on where it was."""
+    config = configuration.load(config_file, overrides or ())
+    from recsys import tracking
+    from recsys.stages.batch import version_of
+
+    tracking.open_store(config.store, create=False)
+    version = version_of(config, model)
     _set_up(config)
     logging.getLogger("recsys").info("starting Prefect …")
-    from flows.ingest import ingest as flow
+    from flows.batch_recommend import batch_recommend as flow
 
-    typer.echo("\n".join(counts_lines(config, flow(str(config_file), list(overrides or ())))))
+    where = None if out is None else str(out)
+    batch, folder, reused = flow(str(config_file), list(overrides or ()), k, where, model)
+    said = "has answered already" if reused else "answered"
+    typer.echo(f"{version} {said}: {batch.rows:,} rows for {batch.users:,} users, {batch.since:,} events since its fit")
+    typer.echo(f"Parquet: {folder}")
 
 
 def main() -> int:
@@ -67,13 +115,31 @@ def main() -> int:
     return answer()
 
 
-def _set_up(config: "Config") -> None:
-    """Settings of Prefect and MLflow, before either is imported, and progress on the terminal."""
+def configured(config_file: Path, overrides: list[str] | None) -> "Config":
+    """The configuration of a command, held against the models before anything starts."""
+    config = configuration.load(config_file, overrides or ())
+    from recsys.stages.candidates import check
+
+    check(config)
+    return config
+
+
+@contextmanager
+def started(config: "Config") -> Iterator[None]:
+    """Prefect and MLflow at hand for a flow, progress on stderr."""
     from tasks.settings import settle, settle_terminal
 
     settle(Path(config.store))
     settle_terminal()
     _show_progress()
+    logging.getLogger("recsys").info("starting Prefect and MLflow …")
+    # MLflow makes its database while Prefect's server starts: neither waits for the other.
+    opening = threading.Thread(target=_open_store, args=(config.store,))
+    opening.start()
+    try:
+        yield
+    finally:
+        opening.join()
 
 
 def _open_store(store: str) -> None:
@@ -92,7 +158,8 @@ def _show_progress() -> None:
     logger.setLevel(logging.INFO)
 
 
-def _show_results(card: "Scorecard", config: "Config", folder: Path) -> None:
+def show_run(card: "Scorecard", config: "Config", folder: Path) -> None:
+    """The leaderboard, the verdict, and where to look next."""
     from rich.console import Console
 
     from recsys.report.terminal import print_leaderboard

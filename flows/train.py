@@ -5,7 +5,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from recsys.config import load
+from recsys.config import Config, load
 from recsys.report.assemble import assemble, histories
 from recsys.report.scorecard import Scorecard
 from recsys.stages.workspace import prepared_set
@@ -29,7 +29,11 @@ def train(config: str, overrides: Sequence[str] = (), report: str | None = None)
     clock = Clock()
     settings = locate(load(config, overrides), clock)
     validate(settings, clock)
-    prepared = preprocess(settings, clock)
+    return pipeline(settings, preprocess(settings, clock), report, clock)
+
+
+def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock) -> Scorecard:
+    """From prepared data to the verdict, inside a flow run."""
     run = begin(settings, prepared)
 
     refused = admit(settings, prepared)

@@ -57,7 +57,7 @@ def verdict(summary: Summary) -> str:
     against = "; ".join(f"{_estimate(summary.whole.gain[other], signed)} against {LABELS[other]}" for other in OTHERS)
     cost = summary.train_seconds
     return (
-        f"Over all periods the loop gained {METRIC} {against}. At the end of {len(summary.periods)} periods it retrained "
+        f"Over all periods the loop gained {METRIC} {against}. After {len(summary.periods)} periods it had retrained "
         f"{summary.retrained} times, promoted {summary.promoted} and refused {summary.refused}; training took it "
         f"{duration(cost['loop'])}, always overwriting {duration(cost['overwrite'])}."
     )

@@ -1,0 +1,43 @@
+"""The retraining flow: take feedback in, decide whether it is worth it, then train, judge and perhaps promote."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from prefect import flow
+
+from flows.train import pipeline
+from recsys.config import load
+from recsys.report.scorecard import Scorecard
+from recsys.retraining import Decision
+from tasks.clock import Clock
+from tasks.data import locate, preprocess, validate
+from tasks.ingest import ingest
+from tasks.retraining import consider, warm_start
+
+
+@dataclass(frozen=True)
+class Retrained:
+    """What was decided, and the report where it led to a training."""
+
+    decision: Decision
+    card: Scorecard | None = None
+
+
+@flow(name="retrain", flow_run_name="retrain {config}")
+def retrain(config: str, overrides: Sequence[str] = (), report: str | None = None) -> Retrained:
+    """Ingest, decide; train, judge and promote only where the decision says so.
+
+    Args:
+        config: path of a TOML file.
+        overrides: `section.key=value` changes of it.
+        report: folder for the report; default: a folder of the configuration's name in the store.
+    """
+    clock = Clock()
+    settings = locate(load(config, overrides), clock)
+    ingest(settings)
+    validate(settings, clock)
+    prepared = preprocess(settings, clock)
+    decision = consider(settings, prepared)
+    if not decision.retrain:
+        return Retrained(decision)
+    return Retrained(decision, pipeline(warm_start(settings), prepared, report, clock))
