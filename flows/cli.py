@@ -1,4 +1,4 @@
-"""`recsys run`, `recsys ingest`, `recsys batch-recommend`: flows from the command line, beside the commands of the library."""
+"""The flows from the command line, beside the commands of the library."""
 
 import logging
 import sys
@@ -99,12 +99,11 @@ def batch_recommend(
 
     tracking.open_store(config.store, create=False)
     version = version_of(config, model)
-    _set_up(config)
-    logging.getLogger("recsys").info("starting Prefect …")
-    from flows.batch_recommend import batch_recommend as flow
+    with started(config):
+        from flows.batch_recommend import batch_recommend as flow
 
-    where = None if out is None else str(out)
-    batch, folder, reused = flow(str(config_file), list(overrides or ()), k, where, model)
+        where = None if out is None else str(out)
+        batch, folder, reused = flow(str(config_file), list(overrides or ()), k, where, model)
     said = "has answered already" if reused else "answered"
     typer.echo(f"{version} {said}: {batch.rows:,} rows for {batch.users:,} users, {batch.since:,} events since its fit")
     typer.echo(f"Parquet: {folder}")

@@ -1,0 +1,26 @@
+"""The batch flow: the champion's best items for everybody, as files."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from prefect import flow
+
+from recsys.config import load
+from recsys.stages.batch import Batch
+from tasks.batch import recommend_all
+
+
+@flow(name="batch_recommend", flow_run_name="batch_recommend {config}")
+def batch_recommend(
+    config: str, overrides: Sequence[str] = (), k: int = 20, out: str | None = None, model: str | None = None
+) -> tuple[Batch, Path, bool]:
+    """Answer everybody, in parts; a batch that was killed goes on, a finished one is found again.
+
+    Args:
+        config: path of a TOML file.
+        overrides: `section.key=value` changes of it.
+        k: items an answer has.
+        out: folder for the batches; default: a folder of the model's name under `recommendations` in the store.
+        model: URI of the version that answers; default: the champion.
+    """
+    return recommend_all(load(config, overrides), k, out, model)
