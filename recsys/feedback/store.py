@@ -125,12 +125,13 @@ class FeedbackStore(Database):
             watermark = rows[-1].sequence
             yield Batch([_event(row[1:]) for row in rows], watermark)
 
-    def shown(self) -> Iterator[Shown]:
-        """Every impression with its responses: other events with its `request_id` and its item."""
+    def shown(self, since: int = 0) -> Iterator[Shown]:
+        """Every impression from a second on, with its responses: other events with its `request_id` and its item."""
         watermark, width = 0, len(EVENTS.c)
         response = EVENTS.alias("response")
         while True:
-            page = _page(EVENTS.c.sequence > watermark, EVENTS.c.event_type == IMPRESSION).subquery("impression")
+            wanted = (EVENTS.c.event_type == IMPRESSION, EVENTS.c.timestamp >= since)
+            page = _page(EVENTS.c.sequence > watermark, *wanted).subquery("impression")
             belongs = sa.and_(
                 response.c.request_id == page.c.request_id,
                 response.c.item_id == page.c.item_id,

@@ -1,4 +1,4 @@
-"""Bootstrap intervals of means over users: percentile for a single mean, symmetric for a comparison.
+"""Intervals: bootstrap of means over users, percentile for one and symmetric for a comparison; Wilson of shares.
 
 The percentile interval (Efron & Tibshirani 1993) of a difference is too narrow on the side that decides: a sample with
 a large mean is skewed to the right, and so is what is drawn from it. With 50 to 100 users of whom most have ndcg 0,
@@ -7,6 +7,7 @@ further, in 4.5% to 6%. The symmetric interval (Hall 1988, "On symmetric bootstr
 2.5% from 20 users on (`tests/metrics/test_intervals.py`, `bench/rows/gate.py`).
 """
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -106,6 +107,25 @@ def paired_bootstrap(
     return symmetric_interval(
         challenger - baseline, confidence=confidence, resamples=resamples, seed=seed, strata=strata
     )
+
+
+def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, float]:
+    """Interval of a share that was counted (Wilson 1927): honest for few trials and for shares near 0 or 1.
+
+        (p + z²/2n ± z √(p (1 − p) / n + z²/4n²)) / (1 + z²/n)
+
+    >>> [round(bound, 4) for bound in wilson(1, 10)]
+    [0.0179, 0.4042]
+
+    Returns:
+        Lower and upper bound; 0 and 1 where nothing was tried.
+    """
+    if not trials:
+        return 0.0, 1.0
+    share, z = hits / trials, float(ndtri((1 + confidence) / 2))
+    centre, scale = share + z * z / (2 * trials), 1 + z * z / trials
+    half = z * math.sqrt(share * (1 - share) / trials + z * z / (4 * trials * trials))
+    return max(0.0, (centre - half) / scale), min(1.0, (centre + half) / scale)
 
 
 def _labels(values: PerUser, strata: IntArray | None) -> IntArray:

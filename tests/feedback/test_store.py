@@ -181,6 +181,13 @@ class TestShown:
         assert [event for one in found for event in one.responses] == clicks
         assert [len(one.responses) for one in found] == [1, 0] * 12 + [1]
 
+    def test_from_a_second_on_with_all_that_was_done_about_it(self, feedback, event):
+        impressions = [event(n, event_type="impression", request_id=f"r{n}") for n in (3, 30, 12)]
+        click = event(11, request_id="r12", item_id="i12")
+        feedback.append([click, *impressions], "a test")
+        found = list(feedback.shown(since=1_700_000_012))
+        assert found == [Shown(impressions[1], ()), Shown(impressions[2], (click,))]
+
 
 class TestOpening:
     def test_many_at_once_make_it_once(self, folder, event):

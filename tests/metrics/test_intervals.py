@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from recsys.metrics.intervals import Gain, bootstrap_mean, paired_bootstrap, symmetric_interval
+from recsys.metrics.intervals import Gain, bootstrap_mean, paired_bootstrap, symmetric_interval, wilson
 
 
 def test_width_is_that_of_the_normal_approximation():
@@ -106,3 +106,14 @@ def test_strata_take_away_what_they_explain():
     assert alone.hi - alone.lo == pytest.approx(0, abs=1e-12)
     together = symmetric_interval(values)
     assert together.hi - together.lo > 0.2
+
+
+@pytest.mark.parametrize(("hits", "trials"), [(0, 5), (5, 5), (3, 40), (200, 1_000)])
+@pytest.mark.parametrize("confidence", [0.9, 0.95])
+def test_the_interval_of_a_share_is_that_of_scipy(hits, trials, confidence):
+    expected = stats.binomtest(hits, trials).proportion_ci(confidence, method="wilson")
+    assert wilson(hits, trials, confidence) == pytest.approx((expected.low, expected.high), abs=1e-12)
+
+
+def test_nothing_tried_says_nothing():
+    assert wilson(0, 0) == (0, 1)
