@@ -191,7 +191,7 @@ class _Contract:
             ) from error
         found = pd.read_parquet(report.quarantine_file) if report.quarantine_file else None
         # What is rejected is kept beside the parts, and nowhere else.
-        shutil.rmtree(folder)
+        shutil.rmtree(folder, ignore_errors=True)
         return pd.Series(dtype="str") if found is None else found.set_index(found["row"] - 1)[REASON]
 
 
