@@ -107,7 +107,8 @@ def test_ids_of_integers_find_a_table_of_text() -> None:
             [(*row, kind) for row, kind in zip(ROWS, ["buy", "buy", "look", "look", None, "buy"], strict=True)],
             ("event_type",),
             {"event_weights": {"buy": 1, "sell": 2}},
-            r"event types without a weight: look \(2 events\), \(none\) \(1 events\); weights given: buy, sell\.",
+            r"event types without a weight: look \(2 events\), \(none\) \(1 events\); weights given: buy, sell\..*"
+            r"\(none\) is no type",
         ),
         (
             [(*row, "buy") for row in ROWS],
@@ -125,6 +126,16 @@ def test_input_that_does_not_fit_the_configuration(rows: list, columns: tuple, d
 def test_a_missing_column() -> None:
     with pytest.raises(InputError, match="the log has no item_id and no timestamp; columns seen: user_id"):
         prepare(frame(ROWS)[["user_id"]], None, None, config())
+
+
+def test_events_of_a_log_without_types_may_be_given_a_weight() -> None:
+    made = prepare(frame(ROWS), None, None, config(event_weights={"(none)": 3, "buy": 5}))
+    assert made.split.data.interactions.weight.tolist() == [3] * 6
+
+
+def test_who_was_forgotten_counts_as_read_and_dropped() -> None:
+    made = prepare(frame(ROWS), None, None, config(), forgotten=2)
+    assert (made.summary["events_read"], dropped(made)) == (8, {"forgotten": 2})
 
 
 def test_without_weights_every_event_weighs_one() -> None:

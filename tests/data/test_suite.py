@@ -31,6 +31,16 @@ def test_every_rule_in_configs_is_commented():
     assert commented == kinds
 
 
+def test_what_joins_a_log_may_be_small_and_has_ids_like_the_log():
+    rules = contract.of_part(suite.of(ValidationSection(suite=str(WRITTEN_OUT))), ["item_id"])
+    names = {rule["description"] for rule in rules}
+    assert {rule["description"] for rule in contract.built()} - names == {
+        f"there are enough {of}" for of in ("events", "users", "items")
+    }
+    assert names - {rule["description"] for rule in contract.built()} == {"item_id is a whole number"}
+    assert suite.of(ValidationSection()) == contract.built()
+
+
 def test_settings_are_filled_in():
     config = ValidationSection(rating_min=1, min_events=7, earliest="1970-01-02")
     kwargs = {rule["description"]: rule["kwargs"] for rule in suite.resolve(contract.built(), config, ALL)}
