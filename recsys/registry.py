@@ -129,6 +129,11 @@ def history(model: str) -> list[records.Move]:
         return records.history(model, champion(model)) if versions(model) else []
 
 
+def withdrawn(model: str) -> dict[int, records.Move]:
+    """Versions that a person replaced and nothing brought back since, with the move that took each of them off."""
+    return records.withdrawn(history(model))
+
+
 def promote(
     model: str,
     number: int,

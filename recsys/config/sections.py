@@ -165,6 +165,8 @@ class PromotionSection(Section):
     """p95 of scoring one user, milliseconds."""
     max_artifact_mib: float = Field(default=4096.0, gt=0)
     """Size of the registered model, MiB."""
+    min_effective_sample: float = Field(default=100.0, gt=0)
+    """Logged answers with propensities speak at the gate from this effective sample (Σw)² / Σw² on, of both sides."""
     refit: Literal["all", "none"] = "all"
     """all: once judged, the winner is refit on all the data before it serves."""
 

@@ -19,12 +19,14 @@ from recsys.metrics.evaluation import evaluate
 from recsys.metrics.segments import segments
 from recsys.models.base import Recommender
 from recsys.promotion import Evidence, Side, Verdict, judge, refuse
+from recsys.records import Move
 from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
 from recsys.serving.judge import comparable
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested, members_for_test, strata
 from recsys.stages.hybrids import Chosen, restored
+from recsys.stages.off_policy import off_policy
 from recsys.stages.workspace import work
 
 log = logging.getLogger("recsys.promote")
@@ -82,6 +84,9 @@ def _promote(
     if same is not None and same.number == against:
         reason = f"champion v{against} is this very model: data, settings and code are unchanged since it was promoted"
         return _outcome(refuse(reason), against, same.number, config)
+    taken_off = registry.withdrawn(config.model_name)
+    if same is not None and same.number in taken_off:
+        return _outcome(refuse(_stays_off(same, taken_off[same.number])), against, same.number, config)
     evaluated = evaluated_model(config, fitted, outcome)
     verdict = _judge(config, prepared, outcome, tested, evaluated, _version(config, against))
     fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"
@@ -90,12 +95,22 @@ def _promote(
     else:
         number = _register(config, prepared, outcome, tested, evaluated, fitted_on, run_id)
     if verdict.promoted:
-        registry.promote(config.model_name, number, verdict.tags(), against=against)
+        registry.promote(config.model_name, number, verdict.tags(), against=against, report=verdict.to_dict())
         log.info("promote: version %d of %s is the champion", number, config.model_name)
     else:
-        registry.keep(config.model_name, number, verdict.tags())
+        registry.keep(config.model_name, number, verdict.tags(), against=against, report=verdict.to_dict())
         log.info("promote: version %d is kept back", number)
     return _outcome(verdict, registry.champion(config.model_name), number, config)
+
+
+def _stays_off(version: Version, move: Move) -> str:
+    """What a person decided about a model is not undone by judging the same model once more."""
+    said = f", because {move.why!r}" if move.why else ""
+    return (
+        f"version {version.number} is this very model, and a person replaced it by version {move.new} on "
+        f"{move.time}{said}; new data or settings make a new challenger, and "
+        f"`recsys promote --model {version.uri} --force --why TEXT` brings this one back"
+    )
 
 
 def evaluated_model(config: Config, fitted: Mapping[str, Fitted], outcome: Chosen) -> WithFallback:
@@ -131,7 +146,7 @@ def _judge(
     split = prepared.split
     challenger = tested.side(outcome.chosen, "challenger")
     if champion is None:
-        baseline, kind = tested.side(FLOOR, FLOOR), "popularity"
+        baseline, kind, logged = tested.side(FLOOR, FLOOR), "popularity", None
     else:
         bundle = Bundle.load(registry.download(champion))
         scorer, why = comparable(bundle, split, config.split.method)
@@ -142,6 +157,7 @@ def _judge(
         evaluation = evaluate(scorer, split.test, known, item_features=split.data.item_features, seed=config.seed)
         baseline = Side.of(f"champion v{champion.number}", evaluation, segments(evaluation, split.test, known))
         kind = "champion"
+        logged = off_policy(config, split, evaluated, scorer, bundle)
     evidence = Evidence(
         challenger=challenger,
         baseline=baseline,
@@ -149,6 +165,7 @@ def _judge(
         latency_ms=_latency(evaluated, split.test),
         artifact_mib=_mib(evaluated),
         strata=strata(prepared),
+        off_policy=logged,
     )
     return judge(evidence, config.promotion, config.seed)
 
