@@ -12,7 +12,7 @@ import typer
 
 from recsys import config as configuration
 from recsys.cli import main as answer
-from recsys.cli.app import ConfigFile, ModelUri, Overrides, app
+from recsys.cli.app import AsJson, ConfigFile, ModelUri, Overrides, app, print_json, print_table
 from recsys.errors import InputError
 from tasks import clock  # the clock of the process starts with this import
 
@@ -107,6 +107,42 @@ def batch_recommend(
     said = "has answered already" if reused else "answered"
     typer.echo(f"{version} {said}: {batch.rows:,} rows for {batch.users:,} users, {batch.since:,} events since its fit")
     typer.echo(f"Parquet: {folder}")
+
+
+@app.command()
+def monitor(
+    config_file: ConfigFile,
+    overrides: Overrides = None,
+    since: Annotated[
+        str | None, typer.Option("--since", metavar="MOMENT", help="From when on: ISO 8601, instead of --days.")
+    ] = None,
+    days: Annotated[float, typer.Option("--days", min=0, help="How many days back.")] = 7,
+    as_json: AsJson = False,
+) -> None:
+    """Look at feedback: what each version showed, what came of it, and drift."""
+    config = configuration.load(config_file, overrides or ())
+    from recsys.feedback.database import is_there
+    from recsys.report.monitor import VERSIONS, drift_line, headline, version_rows
+    from recsys.stages.monitor import beginning, watch
+
+    begin = beginning(since, days)
+    if is_there(config.store):
+        with started(config):
+            from flows.monitor import monitor as flow
+
+            watched = flow(str(config_file), list(overrides or ()), since, days)
+    else:
+        watched = watch(config, begin)
+    if as_json:
+        print_json(watched.model_dump())
+        return
+    typer.echo(f"{config.name}: {headline(watched)}")
+    if not watched.is_empty:
+        import pandas as pd
+
+        print_table("Shown, by version", pd.DataFrame(version_rows(watched), columns=list(VERSIONS)))
+        typer.echo(f"Drift: {drift_line(watched.drift)}")
+        typer.echo(f"Report: {Path(config.store) / 'monitor' / config.model_name / 'monitor.md'}")
 
 
 def main() -> int:

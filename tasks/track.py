@@ -3,7 +3,7 @@
 Metrics are named `test/ndcg@10`: MLflow groups charts by what stands before the slash.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from prefect import task
@@ -14,6 +14,7 @@ from recsys.config import Config, digest
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
+from recsys.stages.monitor import Watched
 from recsys.stages.promote import Promotion
 from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
@@ -100,3 +101,31 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
         },
     )
     run.dict({"weights": outcome.weights, "ablation": outcome.ablation}, "hybrid.json")
+
+
+def log_watched(watched: Watched, files: Sequence[Path]) -> None:
+    """What a look at the feedback found, a run of its own; a chart for each measure has a line a version."""
+    tags = {"role": "monitor", "since": watched.since, "until": watched.until}
+    run = tracking.start(watched.name, f"monitor {watched.until[:10]}", tags)
+    metrics: dict[str, float] = {"impressions": watched.impressions, "responses": watched.responses}
+    for one in (one for one in watched.versions if one.version.isdigit()):
+        rate = one.click_through
+        found = {
+            "impressions": one.impressions,
+            "requests": one.requests,
+            "users": one.users,
+            "click_through": rate.value,
+            "click_through.low": rate.lo,
+            "click_through.high": rate.hi,
+            "coverage": one.coverage,
+            "unknown_users": one.unknown_users,
+            "fallback": one.fallback,
+        }
+        metrics |= {f"v{one.version}/{name}": value for name, value in found.items() if value is not None}
+    if watched.drift is not None:
+        drift = watched.drift.model_dump(exclude={"champion", "responses"})
+        metrics |= {f"drift/{name}": value for name, value in drift.items()}
+    run.log(metrics=metrics, tags=tags)
+    for path in files:
+        run.artifact(path, "report")
+    run.finish()

@@ -1,0 +1,22 @@
+"""The monitoring flow: what each version showed, what came of it, and drift."""
+
+from collections.abc import Sequence
+
+from prefect import flow
+
+from recsys.config import load
+from recsys.stages.monitor import Watched, beginning
+from tasks.monitor import watch
+
+
+@flow(name="monitor", flow_run_name="monitor {config}")
+def monitor(config: str, overrides: Sequence[str] = (), since: str | None = None, days: float = 7) -> Watched:
+    """Look at the feedback store; no feedback is a normal ending.
+
+    Args:
+        config: path of a TOML file.
+        overrides: `section.key=value` changes of it.
+        since: seconds since 1970, or ISO 8601; what came earlier is left out.
+        days: where `since` is not given, how many days back.
+    """
+    return watch(load(config, overrides), beginning(since, days))
