@@ -61,7 +61,7 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
     folder = Path(store).absolute()
-    if not (create or os.environ.get(URI) or (folder / DATABASE).is_file()):
+    if not (create or is_there(folder)):
         raise InputError(f"no store at {folder}; make one with recsys run CONFIG, or name another with --store")
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -88,6 +88,11 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
             except (MlflowException, SQLAlchemyError) as error:
                 reason = str(error).splitlines()[0]
                 raise InputError(f"MLflow cannot open {uri}: {reason}; name another store") from error
+
+
+def is_there(store: str | Path) -> bool:
+    """Whether there is a store to open without making one."""
+    return bool(os.environ.get(URI)) or (Path(store) / DATABASE).is_file()
 
 
 def lock(name: str) -> FileLock:

@@ -1,4 +1,4 @@
-"""Commands on feedback: add events of what was shown and what was done about it, see what was set aside."""
+"""Commands on feedback: add events, see what was set aside, forget a user."""
 
 import logging
 from pathlib import Path
@@ -55,3 +55,29 @@ def quarantine(store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
     typer.echo(
         f"{len(lines):,} line{'' if len(lines) == 1 else 's'} in quarantine" if lines else "Nothing in quarantine"
     )
+
+
+@app.command()
+def forget(
+    user: Annotated[str, typer.Option("--user", metavar="ID", help="Whom to forget.")],
+    store: Store = Path("mlruns"),
+    delete_versions: Annotated[
+        bool,
+        typer.Option("--delete-versions", help="Delete models that hold the user, but no champion and none before it."),
+    ] = False,
+) -> None:
+    """Forget a user: delete what was collected and computed, and mark models that learnt from them stale."""
+    from recsys.stages.forget import forget as forget_user
+
+    gone = forget_user(store, user, delete_versions=delete_versions)
+    typer.echo(f"{user} is forgotten; gone are:")
+    typer.echo(f"  {gone.events:,} events and {gone.quarantined:,} quarantined lines of the feedback store")
+    typer.echo(f"  {gone.ingested:,} events that training logs had taken in")
+    typer.echo(f"  {gone.recommendations:,} recommendations of batches")
+    typer.echo(f"  {gone.computed:,} folders of results, which are computed again when they are needed")
+    for version in gone.deleted:
+        typer.echo(f"  {version}, with its artifacts")
+    for version in gone.stale:
+        typer.echo(f"Stale, because it holds the user: {version}")
+    if gone.stale:
+        typer.echo("The next training does without the user: recsys run CONFIG")

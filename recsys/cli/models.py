@@ -1,4 +1,4 @@
-"""Commands on registered models: ask one, judge one, list them, go back to the one before."""
+"""Commands on registered models: ask one, judge one, list them."""
 
 from pathlib import Path
 from typing import Annotated
@@ -97,7 +97,7 @@ def models(
     as_json: AsJson = False,
 ) -> None:
     """List versions with aliases and test scores."""
-    from recsys import registry, tracking
+    from recsys import registry, stale, tracking
 
     tracking.open_store(store, create=False)
     rows = [
@@ -109,6 +109,7 @@ def models(
             "fitted_on": one.tags.get("fitted_on", ""),
             "ndcg@10": one.tags.get("test.ndcg_at_10", ""),
             "made": f"{one.created:%Y-%m-%d %H:%M} UTC",
+            "stale": one.tags.get(stale.STALE, ""),
         }
         for one in registry.versions(name)
     ]
@@ -120,23 +121,3 @@ def models(
         print_table("Registered models", pd.DataFrame(rows))
     else:
         typer.echo(f"{name or 'The registry'} has no versions yet; make one with: recsys run CONFIG")
-
-
-@app.command()
-def rollback(
-    name: Annotated[str | None, typer.Argument(metavar="NAME", help="Default: the one that can be.")] = None,
-    store: Store = Path("mlruns"),
-) -> None:
-    """Make the previous champion the champion again."""
-    from recsys import registry, tracking
-
-    tracking.open_store(store, create=False)
-    if name is None:
-        known = registry.versions()
-        names = sorted({one.model for one in known if registry.PREVIOUS in one.aliases} or {one.model for one in known})
-        if len(names) != 1:
-            raise InputError(f"which model? Name one of: {', '.join(names) or 'none is registered yet'}")
-        name = names[0]
-    old, new = registry.rollback(name)
-    was = "a version that was deleted" if old is None else f"version {old}"
-    typer.echo(f"{name}: version {new} is champion again, in place of {was}")

@@ -24,6 +24,12 @@ def save_catalogue(data: Dataset, folder: Path) -> None:
     (folder / IDS).write_text(json.dumps(ids), encoding="utf-8")
 
 
+def holds_user(folder: Path, user_id: str) -> bool:
+    """Whether a user is among the ids that `save_catalogue` wrote."""
+    users = json.loads((folder / IDS).read_text(encoding="utf-8"))["users"]
+    return user_id in map(str, users)
+
+
 def load_features(path: Path) -> sparse.csr_matrix | None:
     """Features [rows, names] that `save_catalogue` wrote; none where there were none."""
     return sparse.csr_matrix(sparse.load_npz(path)) if path.is_file() else None

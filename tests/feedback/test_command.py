@@ -1,6 +1,7 @@
-"""`recsys feedback add` as a person or a script uses it, on both databases."""
+"""`recsys feedback` and `recsys forget` as a person or a script uses it, on both databases."""
 
 import io
+import json
 import sys
 from types import SimpleNamespace
 
@@ -13,14 +14,24 @@ LINE = '{"event_id": "e%d", "user_id": 1, "item_id": 2, "event_type": "view", "t
 
 
 @pytest.fixture
-def add(folder, monkeypatch, capsys):
-    """Exit code, stdout and stderr of `recsys feedback add NAME`, with this on standard input."""
+def recsys(folder, monkeypatch, capsys):
+    """Exit code, stdout and stderr of `recsys WORDS` on the store."""
 
-    def run(name, standard_input=""):
-        monkeypatch.setattr(sys, "argv", ["recsys", "feedback", "add", str(name), "--store", str(folder)])
-        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(standard_input.encode())))
+    def run(*words):
+        monkeypatch.setattr(sys, "argv", ["recsys", *map(str, words), "--store", str(folder)])
         code = cli.main()
         return code, *capsys.readouterr()
+
+    return run
+
+
+@pytest.fixture
+def add(recsys, monkeypatch):
+    """`recsys feedback add NAME`, with this on standard input."""
+
+    def run(name, standard_input=""):
+        monkeypatch.setattr(sys, "stdin", SimpleNamespace(buffer=io.BytesIO(standard_input.encode())))
+        return recsys("feedback", "add", name)
 
     return run
 
@@ -63,3 +74,55 @@ def test_no_such_file(add, folder):
         "give a CSV or JSON lines file, or - for standard input\n",
     )
     assert not folder.exists()
+
+
+class TestQuarantine:
+    def test_lines_with_their_reasons(self, add, recsys):
+        add("-", LINE % 1 + "1\n{\n")
+        code, out, _ = recsys("feedback", "quarantine")
+        assert code == 0
+        assert out.splitlines() == [
+            "standard input, line 2: no JSON object but 1",
+            "  1",
+            "standard input, line 3: no JSON: Expecting property name enclosed in double quotes: "
+            "line 1 column 2 (char 1)",
+            "  {",
+            "2 lines in quarantine",
+        ]
+
+    def test_as_json(self, add, recsys):
+        add("-", "{\n")
+        code, out, _ = recsys("feedback", "quarantine", "--json")
+        (line,) = json.loads(out)
+        assert (code, line["source"], line["line"], line["raw"]) == (0, "standard input", 1, "{")
+
+    def test_nothing(self, recsys, folder):
+        assert recsys("feedback", "quarantine") == (0, "Nothing in quarantine\n", "")
+        assert not (folder / "feedback.db").exists()
+
+
+class TestForget:
+    def test_a_user_and_what_comes_again(self, add, recsys, folder):
+        lines = LINE % 1 + LINE.replace('"user_id": 1', '"user_id": 2') % 2 + '{"user_id": 1}\n'
+        add("-", lines)
+        code, out, _ = recsys("forget", "--user", 1)
+        assert (code, out.splitlines()[:2]) == (
+            0,
+            ["1 is forgotten; gone are:", "  1 events and 1 quarantined lines of the feedback store"],
+        )
+        _, out, _ = add("-", lines)
+        assert out.splitlines()[0] == (
+            "standard input: 0 events added, 1 were there already, 0 lines in quarantine, 2 of forgotten users left out"
+        )
+        assert recsys("forget", "--user", 1)[0] == 0
+        with open_store(folder) as opened:
+            assert [event.event_id for batch in opened.after() for event in batch.events] == ["e2"]
+
+    def test_nobody_of_that_name(self, add, recsys, folder):
+        add("-", LINE % 1)
+        code, out, err = recsys("forget", "--user", "anna")
+        assert (code, out) == (2, "")
+        assert err == (
+            f"recsys: nobody in {folder} is called 'anna': no event, no model and no recommendation is of such a user. "
+            "Ids are compared as text, upper and lower case are different\n"
+        )
