@@ -141,7 +141,8 @@ def watch(config: Config, since: int) -> Watched:
     """
     shown, taken, first = _read(config, since)
     named = {version.number: version for version in registry.versions(config.model_name)} if len(shown) else {}
-    shown[VERSION] = [_called(name, config.model_name) for name in shown[VERSION]]
+    called = shown[VERSION].fillna(NO_VERSION)
+    shown[VERSION] = called.map({name: _called(name, config.model_name) for name in called.unique()})
     names = sorted(set(shown[VERSION]), key=lambda name: (not name.isdigit(), len(name), name))
     return Watched(
         name=config.name,
@@ -175,10 +176,8 @@ def _read(config: Config, since: int) -> tuple[pd.DataFrame, pd.DataFrame, dict[
     return frame, pd.DataFrame(taken, columns=list(TAKEN)), first
 
 
-def _called(name: str | None, model: str) -> str:
+def _called(name: str, model: str) -> str:
     """A version as the registry numbers it, where the event says so in any of the usual ways."""
-    if name is None:
-        return NO_VERSION
     number = re.fullmatch(rf"(?:(?:models:/)?{re.escape(model)}/)?v?0*(\d+)", name)
     return number[1] if number else name
 
