@@ -4,7 +4,10 @@ from types import SimpleNamespace
 
 import pytest
 
+from recsys import registry, tracking
 from recsys.config import parse
+from recsys.models.table import create
+from recsys.serving.bundle import Manifest, write_bundle
 from recsys.stages import candidates, evaluate, hybrids, sharing
 from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import prepared_set
@@ -60,3 +63,29 @@ def stages():
         )
 
     return run
+
+
+@pytest.fixture
+def install(tmp_path, stages, configure):
+    """Makes a champion that recommends what is popular; returns its version."""
+    split = stages(configure()).prepared.split
+    bundle = tmp_path / "popular"
+    manifest = Manifest(
+        name="toy",
+        model="popularity",
+        fitted_on="train+validation",
+        config_digest="0" * 16,
+        dataset_digest="0" * 16,
+        split_method="leave_last",
+        test_start=int(split.test_events.time.min()),
+        last_event=int(split.data.interactions.time.max()),
+    )
+    popularity = create("popularity").fit(split.for_test)
+    write_bundle(bundle, manifest, split, serving=popularity, evaluated=popularity, fallback=popularity)
+
+    def now():
+        number = registry.register(bundle, "recsys-toy", tracking.start("toy", "popular").id)
+        registry.promote("recsys-toy", number, {}, against=registry.champion("recsys-toy"))
+        return number
+
+    return now

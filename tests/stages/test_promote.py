@@ -5,9 +5,8 @@ import logging
 import pytest
 
 from recsys import registry, tracking
-from recsys.models.table import create
 from recsys.registry import ChampionChangedError
-from recsys.serving.bundle import Bundle, Manifest, write_bundle
+from recsys.serving.bundle import Bundle
 from recsys.stages import promote as gate
 
 MODEL = "recsys-toy"
@@ -23,32 +22,6 @@ def run(store, stages):
         return gate.promote(config, done.prepared, done.fitted, done.outcome, done.tested, mlflow.id)
 
     return through
-
-
-@pytest.fixture
-def install(tmp_path, stages, configure):
-    """Makes a champion that recommends what is popular; returns its version."""
-    split = stages(configure()).prepared.split
-    bundle = tmp_path / "popular"
-    manifest = Manifest(
-        name="toy",
-        model="popularity",
-        fitted_on="train+validation",
-        config_digest="0" * 16,
-        dataset_digest="0" * 16,
-        split_method="leave_last",
-        test_start=int(split.test_events.time.min()),
-        last_event=int(split.data.interactions.time.max()),
-    )
-    popularity = create("popularity").fit(split.for_test)
-    write_bundle(bundle, manifest, split, serving=popularity, evaluated=popularity, fallback=popularity)
-
-    def now():
-        number = registry.register(bundle, MODEL, tracking.start("toy", "popular").id)
-        registry.promote(MODEL, number, {}, against=registry.champion(MODEL))
-        return number
-
-    return now
 
 
 def version(number):
