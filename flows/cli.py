@@ -75,7 +75,7 @@ def ingest(config_file: ConfigFile, overrides: Overrides = None) -> None:
     if not waiting(config):
         typer.echo(f"{config.name}: nothing new in the feedback store; recsys feedback add FILE adds events")
         return
-    with started(config):
+    with started(config, tracked=False):
         from flows.ingest import ingest as flow
 
         counts = flow(str(config_file), list(overrides or ()))
@@ -160,14 +160,17 @@ def configured(config_file: Path, overrides: list[str] | None) -> "Config":
 
 
 @contextmanager
-def started(config: "Config") -> Iterator[None]:
-    """Prefect and MLflow at hand for a flow, progress on stderr."""
+def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
+    """Prefect, and MLflow where the flow is tracked, at hand for a flow, progress on stderr."""
     from tasks.settings import settle, settle_terminal
 
     settle(Path(config.store))
     settle_terminal()
     _show_progress()
-    logging.getLogger("recsys").info("starting Prefect and MLflow …")
+    logging.getLogger("recsys").info("starting Prefect%s …", " and MLflow" if tracked else "")
+    if not tracked:
+        yield
+        return
     # MLflow makes its database while Prefect's server starts: neither waits for the other.
     opening = threading.Thread(target=_open_store, args=(config.store,))
     opening.start()
