@@ -146,7 +146,7 @@ def _kept(
         "incomplete": (user < 0) | (item < 0) | events[TIME].isna().to_numpy(),
         "duplicate": _repeated_rows(events, user, item),
         "weight 0": weight == 0,
-        "below min_rating": _rated_below(events, data),
+        "below min_rating": rated_below(events, data),
     }
     keep = np.ones(len(events), dtype=bool)
     dropped: dict[str, int] = {}
@@ -173,7 +173,12 @@ def _repeated_rows(events: pd.DataFrame, user_code: IntArray, item_code: IntArra
     return pd.DataFrame(columns, copy=False).duplicated().to_numpy()
 
 
-def _rated_below(events: pd.DataFrame, data: DataSection) -> BoolArray:
+def rated_below(events: pd.DataFrame, data: DataSection) -> BoolArray:
+    """Which events [N] have a rating below `min_rating`; none where no bound is configured.
+
+    Raises:
+        InputError: there is a bound, but no column of ratings.
+    """
     if data.min_rating is None:
         return np.zeros(len(events), dtype=bool)
     if RATING not in events:

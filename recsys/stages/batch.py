@@ -27,8 +27,8 @@ from recsys.config import Config, Section, digest
 from recsys.data import parts
 from recsys.data.atomic import new_file
 from recsys.data.idmap import IdMap
-from recsys.data.prepare import event_weights
-from recsys.data.schema import ITEM, TIME, USER
+from recsys.data.prepare import event_weights, rated_below
+from recsys.data.schema import COLUMNS, ITEM, TIME, USER
 from recsys.errors import InputError
 from recsys.feedback.forgetting import Forgotten
 from recsys.feedback.store import forgotten_in
@@ -36,6 +36,7 @@ from recsys.registry import CHAMPION, Version
 from recsys.serving.bundle import Bundle
 from recsys.serving.load import pick
 from recsys.serving.recommender import Engine
+from recsys.stages.retraining import champion
 from recsys.stages.workspace import code_digest
 
 log = logging.getLogger("recsys.batch")
@@ -88,7 +89,14 @@ def recommend_all(
     begun = time.perf_counter()
     version, forgotten = version_of(config, model), forgotten_in(config.store)
     ingested = parts.folder_of(config.store, config.name)
-    content = (parts.contents(ingested), forgotten.digest, config.data.event_weights, PART_USERS, code_digest(*CODE))
+    content = (
+        parts.contents(ingested),
+        forgotten.digest,
+        config.data.event_weights,
+        config.data.min_rating,
+        PART_USERS,
+        code_digest(*CODE),
+    )
     key = digest(version.uri, k, *content)
     top = Path(out) if out else Path(config.store) / FOLDER / version.model
     folder = top / f"v{version.number}-k{k}-{key[:8]}"
@@ -127,15 +135,14 @@ def version_of(config: Config, model: str | None = None) -> Version:
     """
     if model is not None:
         return pick(model, registry.versions())
-    known = registry.versions(config.model_name)
-    found = [one for one in known if CHAMPION in one.aliases]
-    if not found:
-        listed = ", ".join(map(str, known)) or "none"
+    found = champion(config)
+    if found is None:
+        listed = ", ".join(map(str, registry.versions(config.model_name))) or "none"
         raise InputError(
             f"{config.model_name} has no champion to answer; make one with recsys run CONFIG, or name a version with "
             f"--model; versions: {listed}"
         )
-    return found[0]
+    return found
 
 
 def batch_markdown(batch: Batch, folder: Path) -> str:
@@ -180,8 +187,11 @@ def _as_of_now(bundle: Bundle, config: Config, forgotten: Forgotten) -> tuple[Bu
     bundle = replace(bundle, data=bundle.data.with_interactions(left), in_evaluated=bundle.in_evaluated[~gone])
     ingested = parts.read_parts(parts.folder_of(config.store, config.name))
     if ingested is not None:
+        # Feedback without any rating has no column of them.
+        ingested = ingested.reindex(columns=[*COLUMNS])
         weight = event_weights(ingested, config.data)
-        counts = (weight > 0) & ~forgotten.left_out(ingested[USER], ingested[TIME])
+        counts = (weight > 0) & ~rated_below(ingested, config.data)
+        counts &= ~forgotten.left_out(ingested[USER], ingested[TIME])
         bundle = bundle.with_events(ingested[counts], weight[counts])
     log = bundle.data.interactions
     # A forgotten user who did not come back keeps the row, and gets no answer.

@@ -13,6 +13,7 @@ from recsys import registry, tracking
 from recsys.config import load
 from recsys.data.parts import Counts, folder_of, write_part
 from recsys.errors import InputError
+from recsys.feedback.database import URL
 from recsys.feedback.store import open_store
 from recsys.serving.load import load_engine
 from recsys.stages import batch
@@ -45,6 +46,7 @@ batch.recommend_all(config, k=5)
 def config(toy, monkeypatch):
     """Of the toy store, which is open; 60 users in three parts."""
     monkeypatch.setattr(batch, "PART_USERS", PART)
+    monkeypatch.delenv(URL, raising=False)
     config = load(toy / "toy.toml")
     tracking.open_store(config.store)
     return config
@@ -136,15 +138,14 @@ def test_nobody_is_shown_what_they_took_since(config, ingest):
     assert recommend_all(config, k=3)[2]
 
 
-def test_events_of_weight_0_do_not_count(config):
+@pytest.mark.parametrize("rules", [{"event_weights": {"buy": 2.0, "look": 0.0}}, {"min_rating": 3.0}])
+def test_only_what_a_model_would_learn_from_counts(config, rules):
     events = pd.DataFrame(
-        {"user_id": [1, 1], "item_id": [101, 102], "timestamp": [9, 9], "event_type": ["buy", "look"]}
+        {"user_id": [1, 1], "item_id": [101, 102], "timestamp": [9, 9], "event_type": ["buy", "look"], "rating": [5, 2]}
     )
     write_part(folder_of(config.store, "toy"), 2, events, events[:0], Counts(2))
-    weighted = config.model_copy(
-        update={"data": config.data.model_copy(update={"event_weights": {"buy": 2.0, "look": 0.0}})}
-    )
-    done, folder, _ = recommend_all(weighted, k=24)
+    ruled = config.model_copy(update={"data": config.data.model_copy(update=rules)})
+    done, folder, _ = recommend_all(ruled, k=24)
     found = answers(folder)
     assert done.since == 1
     assert set(found["item_id"][found["user_id"] == 1]) & {101, 102} == {102}
