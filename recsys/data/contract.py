@@ -128,16 +128,21 @@ def _size() -> list[Rule]:
 def _tables() -> list[Rule]:
     in_reference, unseen = "expect_column_values_to_be_in_reference", "expect_unseen_fraction_to_be_at_most"
     kinds = ((USER, "user"), (ITEM, "item"))
+    # People come before anybody has described them, and are answered by their history; an item nobody lists is a slip.
+    severity = {"user": "warning", "item": "critical"}
     return [
         *(
-            _rule(
-                in_reference,
-                f"{column} is in the {kind} table",
-                f"add the rows to data.{kind}s, or leave that table out of the configuration",
-                needs=f"{kind}s",
-                column=column,
-                reference=f"{kind}s",
-            )
+            {
+                **_rule(
+                    in_reference,
+                    f"{column} is in the {kind} table",
+                    f"add the rows to data.{kind}s, or leave that table out of the configuration",
+                    needs=f"{kind}s",
+                    column=column,
+                    reference=f"{kind}s",
+                ),
+                "severity": severity[kind],
+            }
             for column, kind in kinds
         ),
         *(
