@@ -91,9 +91,9 @@ def read_forgotten(connection: sa.Connection) -> Forgotten:
 
 def remember(connection: sa.Connection, user_id: str, until: int) -> None:
     """Put a user on the list, or move the second up to which events are left out, never back."""
-    insert(connection, SALT, [{"one": 1, "salt": secrets.token_hex(SALT_BYTES)}])
+    insert(connection, SALT, ("one", "salt"), [(1, secrets.token_hex(SALT_BYTES))])
     digest = digest_of(connection.execute(sa.select(SALT.c.salt)).scalar_one(), user_id)
-    if not insert(connection, FORGOTTEN, [{"digest": digest, "at": until}]):
+    if not insert(connection, FORGOTTEN, ("digest", "at"), [(digest, until)]):
         later = sa.and_(FORGOTTEN.c.digest == digest, FORGOTTEN.c.at < until)
         connection.execute(FORGOTTEN.update().where(later).values(at=until))
 

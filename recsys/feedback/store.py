@@ -24,6 +24,8 @@ from recsys.feedback.tables import EVENTS, QUARANTINE
 
 BATCH: Final = 10_000
 """Lines of a transaction, and events read at a time."""
+LINE: Final = tuple(column.name for column in QUARANTINE.c)
+"""What is kept of a line in quarantine."""
 
 _values = attrgetter(*NAMES)
 
@@ -107,8 +109,8 @@ class FeedbackStore(Database):
         while batch := list(islice(records, BATCH)):
             with self.transaction(writes=True) as connection:
                 events, malformed = _wanted(batch, read_forgotten(connection))
-                inserted = insert(connection, EVENTS, [dict(zip(NAMES, _values(one), strict=True)) for one in events])
-                insert(connection, QUARANTINE, [_set_aside(one, source) for one in malformed])
+                inserted = insert(connection, EVENTS, NAMES, [_values(one) for one in events])
+                insert(connection, QUARANTINE, LINE, [_set_aside(one, source) for one in malformed])
             counts += Counts(
                 inserted,
                 len(events) - inserted,
@@ -249,15 +251,9 @@ def _line(row: sa.Row[Any]) -> Malformed:
     return Malformed(row.line, row.raw, row.reason, row.header)
 
 
-def _set_aside(line: Malformed, source: str) -> dict[str, object]:
+def _set_aside(line: Malformed, source: str) -> tuple[Any, ...]:
+    """Values of `LINE`."""
     # PostgreSQL takes no zero characters.
     raw, header = (text and text.replace("\0", "\\x00") for text in (line.raw, line.header))
-    return {
-        "digest": hashlib.sha256(f"{header}\n{raw}".encode()).hexdigest(),
-        "source": source,
-        "line": line.line,
-        "header": header,
-        "raw": raw,
-        "reason": line.reason,
-        "received": int(time.time()),
-    }
+    digest = hashlib.sha256(f"{header}\n{raw}".encode()).hexdigest()
+    return digest, source, line.line, header, raw, line.reason, int(time.time())
