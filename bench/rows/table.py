@@ -11,7 +11,7 @@ from typing import Protocol
 
 from bench.results import Options, Result
 
-NAMES = ("als", "ease", "sasrec", "multvae", "fm", "hybrid", "run", "scoring", "growth", "gate")
+NAMES = ("als", "ease", "sasrec", "multvae", "fm", "hybrid", "run", "scoring", "growth", "gate", "feedback")
 
 
 class Row(Protocol):

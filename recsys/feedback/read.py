@@ -1,15 +1,17 @@
 """Events out of CSV or JSON lines, a file or standard input, line by line: a broken line harms no other."""
 
 import csv
+import gzip
 import json
 import sys
 import time
+import zlib
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
 from itertools import chain
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import BinaryIO, Final, cast
 
 from recsys.errors import InputError, did_you_mean
 from recsys.feedback.event import NAMES, REQUIRED, Event, Malformed, MalformedEventError, event_of
@@ -18,27 +20,31 @@ STANDARD_INPUT: Final = "-"
 LONGEST_LINE: Final = 65_536
 """Bytes; a longer line is no event, and only this much of it is kept."""
 JSON_SUFFIXES: Final = (".jsonl", ".ndjson", ".json")
+GZIP: Final = ".gz"
 
 Fields = dict[str, object]
 
 
 @contextmanager
 def reading(name: str) -> Iterator[Iterator[Event | Malformed]]:
-    """Open a file, or standard input for `-`, and give what its lines hold, in order.
+    """Open a file, compressed where it ends in .gz, or standard input for `-`; give what its lines hold, in order.
 
     Raises:
         InputError: the file cannot be read, or what it begins with is neither JSON lines nor a CSV of events.
     """
-    with _opened(name) as stream:
-        yield events_in(stream, "standard input" if name == STANDARD_INPUT else name)
+    try:
+        with _opened(name) as stream:
+            yield events_in(stream, "standard input" if name == STANDARD_INPUT else name)
+    except (gzip.BadGzipFile, zlib.error, EOFError) as error:
+        raise InputError(f"{name} is no whole gzip file: {error}; what was acknowledged is kept") from error
 
 
 def events_in(stream: BinaryIO, name: str) -> Iterator[Event | Malformed]:
     """What the lines of a stream hold; blank lines hold nothing.
 
     JSON lines have one object a line. A CSV has a line with the names of its columns, in any order, then one line an
-    event, with no line breaks in quotes. JSON lines are known by .jsonl, .ndjson or .json at the end of the name, or
-    by a first line that begins with a brace.
+    event, with no line breaks in quotes. JSON lines are known by .jsonl, .ndjson or .json at the end of the name, .gz
+    not counted, or by a first line that begins with a brace.
 
     Raises:
         InputError: the first line of a CSV does not name events; raised before any event is asked for.
@@ -47,7 +53,7 @@ def events_in(stream: BinaryIO, name: str) -> Iterator[Event | Malformed]:
     first = next(lines, None)
     if first is None:
         return iter(())
-    if name.lower().endswith(JSON_SUFFIXES) or first[1].lstrip().startswith(b"{"):
+    if name.lower().removesuffix(GZIP).endswith(JSON_SUFFIXES) or first[1].lstrip().startswith(b"{"):
         return _events(chain([first], lines), _of_json, header=None)
     header, columns = _header(first[1], name)
     return _events(lines, partial(_of_csv, columns=columns), header)
@@ -83,7 +89,7 @@ def _opened(name: str) -> AbstractContextManager[BinaryIO]:
     if name == STANDARD_INPUT:
         return nullcontext(sys.stdin.buffer)
     try:
-        return Path(name).open("rb")
+        return cast(BinaryIO, gzip.open(name)) if name.lower().endswith(GZIP) else Path(name).open("rb")
     except OSError as error:
         raise InputError(
             f"{name} cannot be read: {error.strerror}; give a CSV or JSON lines file, or - for standard input"

@@ -5,6 +5,8 @@ import pytest
 
 from bench import score_all
 from bench.exchange import DEPTH
+from bench.results import Options
+from bench.rows.feedback import added
 from bench.rows.growth import slope
 from bench.rows.hybrid import compared
 from bench.rows.scoring import histories
@@ -53,3 +55,12 @@ def test_both_sides_of_scoring_give_lists_for_everybody(model):
         assert top.shape == (40, DEPTH)
         seen = task.matrix().toarray() > 0
         assert seen[np.arange(40)[:, None], top].any() == bare, "only the product leaves out what was seen"
+
+
+def test_both_forms_of_feedback_are_added(tmp_path):
+    found = added(300, tmp_path / "row", Options(runs=1, threads=1))
+    walls, processors = found.figures[::2], found.figures[1::2]
+    assert [figure.what for figure in walls] == ["300 events, JSON lines", "300 events, CSV"]
+    assert all(figure.met for figure in walls)
+    assert all(figure.met is None and figure.value > 0 for figure in processors)
+    assert not (tmp_path / "row").exists()

@@ -1,5 +1,6 @@
 """Reading CSV and JSON lines: every line is an event, or malformed with a reason, and harms no other."""
 
+import gzip
 import io
 
 import pytest
@@ -117,3 +118,29 @@ def test_a_file_that_cannot_be_read(tmp_path, monkeypatch, name, why):
         reading(name),
     ):
         pass
+
+
+@pytest.mark.parametrize(("name", "lines"), [("log.csv.gz", (HEADER, *CSV)), ("log.jsonl.gz", JSON)])
+def test_a_compressed_file(tmp_path, name, lines):
+    (tmp_path / name).write_bytes(gzip.compress("\n".join(lines).encode()))
+    with reading(str(tmp_path / name)) as records:
+        assert list(records) == [ANNA, BEN]
+
+
+@pytest.mark.parametrize(
+    ("broken", "reason"),
+    [
+        (lambda whole: whole[:-20], "Compressed file ended before the end-of-stream marker was reached"),
+        (lambda whole: gzip.decompress(whole), r"Not a gzipped file \(b'ev'\)"),
+        (lambda whole: whole[:20] + b"\xff" * 9 + whole[29:], "Error -3 while decompressing data"),
+    ],
+    ids=["cut", "plain", "damaged"],
+)
+def test_a_broken_compressed_file(tmp_path, broken, reason):
+    path = tmp_path / "log.csv.gz"
+    path.write_bytes(broken(gzip.compress("\n".join([HEADER, *CSV]).encode())))
+    with (
+        pytest.raises(InputError, match=rf"log\.csv\.gz is no whole gzip file: {reason}"),
+        reading(str(path)) as records,
+    ):
+        list(records)
