@@ -40,4 +40,4 @@ def retrain(config: str, overrides: Sequence[str] = (), report: str | None = Non
     decision = consider(settings, prepared)
     if not decision.retrain:
         return Retrained(decision)
-    return Retrained(decision, pipeline(warm_start(settings), prepared, report, clock))
+    return Retrained(decision, pipeline(warm_start(settings), prepared, report, clock, refresh=True))

@@ -32,8 +32,8 @@ def train(config: str, overrides: Sequence[str] = (), report: str | None = None)
     return pipeline(settings, preprocess(settings, clock), report, clock)
 
 
-def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock) -> Scorecard:
-    """From prepared data to the verdict, inside a flow run."""
+def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock, *, refresh: bool = False) -> Scorecard:
+    """From prepared data to the verdict, inside a flow run; `refresh`: to train the champion on newer data."""
     run = begin(settings, prepared)
 
     refused = admit(settings, prepared)
@@ -46,7 +46,7 @@ def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock)
 
     outcome = fit_hybrids(settings, prepared, fitted, clock)
     tested = evaluate_models(settings, prepared, fitted, outcome, run, clock)
-    promotion = promote(settings, prepared, fitted, outcome, tested, run, clock)
+    promotion = promote(settings, prepared, fitted, outcome, tested, run, clock, refresh=refresh)
 
     notes = tuple(reason for reason in refused.values() if reason)
     data = prepared_set(prepared)

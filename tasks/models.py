@@ -103,10 +103,18 @@ def evaluate_models(
 
 @task(cache_policy=NO_CACHE)
 def promote(
-    config: Config, prepared: Path, fitted: dict[str, Fitted], outcome: Chosen, tested: Tested, run: Run, clock: Clock
+    config: Config,
+    prepared: Path,
+    fitted: dict[str, Fitted],
+    outcome: Chosen,
+    tested: Tested,
+    run: Run,
+    clock: Clock,
+    *,
+    refresh: bool,
 ) -> Promotion:
     """Judge the chosen hybrid against the champion, register it, let it answer if it won."""
     with clock.stage("promote"):
-        promotion = gate.promote(config, prepared_set(prepared), fitted, outcome, tested, run.id)
+        promotion = gate.promote(config, prepared_set(prepared), fitted, outcome, tested, run.id, refresh=refresh)
     log_promotion(promotion, outcome, tested, run)
     return promotion

@@ -54,7 +54,7 @@ def begin(setting: Setting) -> Outcome:
     prepared = _prepared(config)
     trained = train(config, prepared, log.info)
     spent = time.perf_counter() - started
-    verdict = _judged(config, prepared, trained, run)
+    verdict = _judged(config, prepared, trained, run, refresh=False)
     if champion(config) is None:
         log.warning("backtest: %s: %s", FIRST, "; ".join(verdict))
         bundle = _built(setting.folder / "first", config, prepared, trained)
@@ -102,7 +102,7 @@ def step(setting: Setting, period: Period) -> Outcome:
         moved = _champion(config)
         # Killed after the promotion: it stands, with its reasons.
         again = moved.number != decided.champion
-        verdict = _reasons(moved) if again else _judged(config, prepared, trained, run)
+        verdict = _reasons(moved) if again else _judged(config, prepared, trained, run, refresh=True)
     now = _champion(config).number
     promoted = now != decided.champion
     overwrite = setting.folder / f"overwrite-{period.number:03d}"
@@ -172,8 +172,9 @@ def _prepared(config: Config) -> Prepared:
     return prepared_set(preprocess(config)[0])
 
 
-def _judged(config: Config, prepared: Prepared, trained: Trained, run: Run) -> tuple[str, ...]:
-    return promote(config, prepared, trained.fitted, trained.outcome, trained.tested, run.id).reasons
+def _judged(config: Config, prepared: Prepared, trained: Trained, run: Run, *, refresh: bool) -> tuple[str, ...]:
+    made = (trained.fitted, trained.outcome, trained.tested)
+    return promote(config, prepared, *made, run.id, refresh=refresh).reasons
 
 
 def _built(folder: Path, config: Config, prepared: Prepared, trained: Trained) -> Path:

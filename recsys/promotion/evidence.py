@@ -53,5 +53,7 @@ class Evidence:
     """Size of the challenger's artifact, MiB."""
     strata: IntArray | None = None
     """[U] segment of each user (`segments.user_segments`), within which the bootstrap resamples."""
+    refresh: bool = False
+    """Whether the challenger is what the champion was, trained on newer data, and not a new idea."""
     off_policy: Comparison | None = None
     """Of challenger and champion on logged answers; none where no propensities were logged."""

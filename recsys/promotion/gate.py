@@ -68,10 +68,10 @@ class Verdict:
 def judge(evidence: Evidence, config: PromotionSection, seed: int = 0) -> Verdict:
     """Promote when the gain in ndcg@10 is proven and every guard holds.
 
-    Against a champion the lower bound of the gain must be above `min_gain`, coverage, cold-user ndcg and tail ndcg may
-    drop only so far, and logged answers may not prove the challenger worse. Against popularity the lower bound must be
-    above 0. Latency and artifact size have absolute limits in both cases. A challenger that gives every user the same
-    ndcg as the baseline never passes.
+    Against a champion the lower bound of the gain must be above `min_gain`, less `refresh_loss` where the challenger is
+    a refresh; coverage, cold-user ndcg and tail ndcg may drop only so far, and logged answers may not prove the
+    challenger worse. Against popularity the lower bound must be above 0. Latency and artifact size have absolute limits
+    in both cases. A challenger that gives every user the same ndcg as the baseline never passes.
 
     Raises:
         ValueError: the sides have different numbers of users, or a user's ndcg is not finite.
@@ -99,7 +99,7 @@ def _gain(evidence: Evidence, config: PromotionSection, seed: int) -> tuple[Gain
         strata=evidence.strata,
     )
     has_champion = evidence.baseline_kind == "champion"
-    needed = config.min_gain if has_champion else 0.0
+    needed = _needed(evidence, config)
     same = np.array_equal(challenger.ndcg, baseline.ndcg)
     gained = gain.lo > needed and not same
     compared = Compared(
@@ -116,10 +116,23 @@ def _gain(evidence: Evidence, config: PromotionSection, seed: int) -> tuple[Gain
     reason = (
         f"{METRIC} {compared.challenger_mean:.4f} against {compared.baseline_mean:.4f} of {baseline.name}"
         f"{'' if has_champion else ' (no champion yet)'}: {gain.mean:+.4f}, "
-        f"{config.confidence:.0%} interval [{gain.lo:+.4f}, {gain.hi:+.4f}], needs > {needed:.4f}: {_word(gained)}"
+        f"{config.confidence:.0%} interval [{gain.lo:+.4f}, {gain.hi:+.4f}], needs > {needed:.4f}"
+        f"{_doubt(config) if evidence.refresh and has_champion else ''}: {_word(gained)}"
         f"{', no gain: every user is served exactly as well as before' if same else ''}"
     )
     return gain, compared, gained, reason
+
+
+def _needed(evidence: Evidence, config: PromotionSection) -> float:
+    """What the lower bound of the gain must be above."""
+    if evidence.baseline_kind != "champion":
+        return 0.0
+    benefit = config.refresh_loss * float(evidence.baseline.ndcg.mean()) if evidence.refresh else 0.0
+    return config.min_gain - benefit
+
+
+def _doubt(config: PromotionSection) -> str:
+    return f" (a refresh on newer data may risk {config.refresh_loss:.1%})"
 
 
 def _sentence(guard: GuardResult) -> str:

@@ -55,9 +55,10 @@ class Promotion(Section):
 
 
 def promote(
-    config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str
-) -> Promotion:
-    """Judge the chosen hybrid; register it either way; let it answer if it won.
+    config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str,
+    *, refresh: bool = False,
+) -> Promotion:  # fmt: skip
+    """Judge the chosen hybrid, `refresh` if it is a retraining on newer data; register it; let it answer if it won.
 
     Where another run moves the champion meanwhile, the challenger is judged again, against the new one.
 
@@ -67,7 +68,7 @@ def promote(
     judgements = 1
     while True:
         try:
-            return _promote(config, prepared, fitted, outcome, tested, run_id)
+            return _promote(config, prepared, fitted, outcome, tested, run_id, refresh)
         except ChampionChangedError as error:
             if judgements == MOST_JUDGEMENTS:
                 raise
@@ -76,8 +77,9 @@ def promote(
 
 
 def _promote(
-    config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str
-) -> Promotion:
+    config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str,
+    refresh: bool,
+) -> Promotion:  # fmt: skip
     known = {one.tags.get(KEY): one for one in registry.versions(config.model_name)}
     against = registry.champion(config.model_name)
     same = known.get(outcome.key)
@@ -88,7 +90,7 @@ def _promote(
     if same is not None and same.number in taken_off:
         return _outcome(refuse(_stays_off(same, taken_off[same.number])), against, same.number, config)
     evaluated = evaluated_model(config, fitted, outcome)
-    verdict = _judge(config, prepared, outcome, tested, evaluated, _version(config, against))
+    verdict = _judge(config, prepared, outcome, tested, evaluated, _version(config, against), refresh)
     fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"
     if same is not None and same.tags.get("fitted_on") == fitted_on:
         number = same.number
@@ -142,6 +144,7 @@ def _judge(
     tested: Tested,
     evaluated: Recommender,
     champion: Version | None,
+    refresh: bool,
 ) -> Verdict:
     split = prepared.split
     challenger = tested.side(outcome.chosen, "challenger")
@@ -165,6 +168,7 @@ def _judge(
         latency_ms=_latency(evaluated, split.test),
         artifact_mib=_mib(evaluated),
         strata=strata(prepared),
+        refresh=refresh,
         off_policy=logged,
     )
     return judge(evidence, config.promotion, config.seed)

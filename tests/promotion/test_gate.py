@@ -94,6 +94,22 @@ def test_an_identical_challenger_is_not_promoted():
     assert not judge(evidence(values, values.copy()), PromotionSection(min_gain=-0.01)).promoted
 
 
+def test_a_refresh_may_risk_a_share_of_what_the_champion_has():
+    # 4% lower for everybody: within the 5% that newer data are trusted with, and outside of 3%.
+    case = evidence(np.full(50, 0.096), np.full(50, 0.1), refresh=True)
+    verdict = judge(case, QUICK)
+    assert verdict.promoted
+    assert verdict.reasons[0].endswith("needs > -0.0050 (a refresh on newer data may risk 5.0%): passed")
+    assert not judge(case, PromotionSection(bootstrap=200, refresh_loss=0.03)).promoted
+    assert not judge(replace(case, refresh=False), QUICK).promoted
+
+
+def test_the_first_champion_is_no_refresh():
+    verdict = judge(evidence(np.full(50, 0.096), np.full(50, 0.1), kind="popularity", refresh=True), QUICK)
+    assert not verdict.promoted
+    assert verdict.reasons[0].endswith("needs > 0.0000: failed")
+
+
 def test_a_negative_min_gain_allows_a_small_loss():
     assert judge(evidence(np.full(50, 0.099), np.full(50, 0.1)), PromotionSection(min_gain=-0.01)).promoted
 
