@@ -2,9 +2,10 @@
 
 One candidate family, fitted twice with different seeds on a log with a known answer, gives every test user two values
 of ndcg@10, most of them 0. A simulated gate draws users with both their values, and for each user tosses a coin which
-is the challenger's: over users the two are equal in distribution, whatever the seeds did. The real `judge` decides,
-with the product's defaults. A gain of g is planted by turning so many of the challenger's misses into hits, with values
-drawn from its hits, that its mean rises by the share g.
+is the challenger's: over users the two are equal in distribution, whatever the seeds did. Seeds hardly differ, so the
+same is done with two models that are as good and disagree: half of the users have a stranger's value under the second.
+The real `judge` decides, with the product's defaults. A gain of g is planted by turning so many of the challenger's
+misses into hits, with values drawn from its hits, that its mean rises by the share g.
 """
 
 from collections.abc import Sequence
@@ -23,7 +24,7 @@ from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import located, prepared_set
 
 SETS = ("",)
-SOURCE = "synthetic?users=3000&items=1682&events=60000"
+SOURCE = "synthetic?users=3000&items=8000&events=60000"
 FAMILY = "als"
 EQUAL_GATES, EQUAL_USERS = 1000, (20, 50, 100, 200, 500)
 GATES, GAINS, USERS = 200, (0.0, 0.025, 0.05, 0.1, 0.15, 0.2), (100, 300, 1000, 3000)
@@ -34,14 +35,20 @@ Pairs = np.ndarray
 
 def measure(name: str, options: Options) -> Result:
     """Equal models on few and many users, then the power curve."""
-    pairs, strata = two_seeds()
     level = (1 - PromotionSection().confidence) / 2
-    equal = {users: promoted(pairs, users, EQUAL_GATES, strata=strata) for users in EQUAL_USERS}
+    seeds, strata = two_seeds()
+    pairs = disagreeing(seeds)
+    sides = {"two seeds": seeds, "two that disagree": pairs}
+    equal = {
+        kind: {users: promoted(values, users, EQUAL_GATES, strata=strata) for users in EQUAL_USERS}
+        for kind, values in sides.items()
+    }
     power = {users: [promoted(pairs, users, GATES, gain, strata) for gain in GAINS] for users in USERS}
-    error = float(np.sqrt(level * (1 - level) / EQUAL_GATES))
+    allowed = level + 2 * float(np.sqrt(level * (1 - level) / EQUAL_GATES))
     figures = [
-        Figure(f"equal models promoted, {users} test users", [share], most=round(level + 2 * error, 4))
-        for users, share in equal.items()
+        Figure(f"equal models promoted: {kind}, {users} test users", [share], most=round(allowed, 4))
+        for kind, shares in equal.items()
+        for users, share in shares.items()
     ]
     figures += [
         Figure(f"+{gain:.0%} of ndcg@10 promoted, {users} test users", [power[users][place]])
@@ -53,13 +60,21 @@ def measure(name: str, options: Options) -> Result:
     raw = {
         "source": SOURCE,
         "family": FAMILY,
-        "ndcg@10": pairs.mean(axis=0).tolist(),
-        "share of users without a hit": float((pairs == 0).mean()),
-        "share of users served differently": float((pairs[:, 0] != pairs[:, 1]).mean()),
+        "ndcg@10": {kind: values.mean(axis=0).tolist() for kind, values in sides.items()},
+        "users without a hit": float((seeds == 0).mean()),
+        "users served differently": {kind: float((one[:, 0] != one[:, 1]).mean()) for kind, one in sides.items()},
         "equal": {"gates": EQUAL_GATES, "nominal": level, "promoted by users": equal},
         "power": {"gates": GATES, "gains": list(GAINS), "promoted by users": power},
     }
     return Result("gate", "", figures, {"numpy": np.__version__}, raw)
+
+
+def disagreeing(pairs: Pairs) -> Pairs:
+    """The first model beside one as good, under which every other user has the value of somebody else."""
+    first = pairs[:, 0]
+    generator = np.random.default_rng(0)
+    other = np.where(generator.random(len(first)) < 0.5, first, generator.permutation(first))
+    return np.stack([first, other], axis=1)
 
 
 def two_seeds() -> tuple[Pairs, np.ndarray]:

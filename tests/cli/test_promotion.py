@@ -1,10 +1,13 @@
 """Who is champion, by command: forced, rolled back, listed; wrong input, and `kill -9` between two aliases."""
 
 import json
+import re
+import shlex
 import shutil
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -12,6 +15,10 @@ from recsys import cli, registry, tracking
 from recsys.promotion import refuse
 
 MODEL = "recsys-toy"
+PAGE = (Path(__file__).parents[2] / "docs" / "loop.md").read_text(encoding="utf-8")
+(SECTION,) = re.findall(r"^### By hand$(.*?)^### ", PAGE, re.MULTILINE | re.DOTALL)
+SHOWN = re.compile(r"^```console\n\$ recsys (.*?)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
+MOMENT = re.compile(r"\d{4}-\d\d-\d\dT[\d:]{8}\+00:00")
 KILLED = """
 import os, signal, sys
 from mlflow import MlflowClient
@@ -194,3 +201,13 @@ class TestKilled:
         assert (code, out) == (0, "recsys-toy: version 1 is champion again, in place of version 2\n")
         assert aliases() == {"champion": 1, "previous": 2, "challenger": 3}
         assert moves() == [*FIRST, ("rollback", 2, 1, None)]
+
+
+def test_everything_on_the_page(recsys):
+    commands = SHOWN.findall(SECTION)
+    assert [words.split()[0] for words, _ in commands] == ["rollback", "promote", "promote", "history"]
+    for words, shown in commands:
+        code, out, err = recsys(*shlex.split(words))
+        assert code == (2 if shown.startswith("recsys: ") else 0)
+        printed = MOMENT.sub("2026-01-01T00:00:00+00:00", out + err)
+        assert [line.rstrip() for line in printed.splitlines()] == shown.splitlines()

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from bench.rows.gate import most, promoted, raised, swapped
+from bench.rows.gate import disagreeing, most, promoted, raised, swapped
 
 
 @pytest.fixture(scope="module")
@@ -11,11 +11,8 @@ def pairs():
     """ndcg@10 of 5,000 users under two models that agree on half of the users; 80% of the values are 0."""
     generator = np.random.default_rng(7)
 
-    def one():
-        return np.where(generator.random(5000) < 0.2, 1 / np.log2(2 + generator.integers(10, size=5000)), 0.0)
-
-    first, second = one(), one()
-    return np.stack([first, np.where(generator.random(5000) < 0.5, first, second)], axis=1)
+    found = np.where(generator.random(5000) < 0.2, 1 / np.log2(2 + generator.integers(10, size=5000)), 0.0)
+    return disagreeing(np.stack([found, found], axis=1))
 
 
 @pytest.mark.parametrize(("users", "gates"), [(20, 400), (50, 400), (100, 400), (300, 400)])

@@ -1,10 +1,15 @@
 """The gate with a real registry: the first champion, the next challenger, honest comparison, a champion that moves."""
 
+import json
 import logging
+import re
+from pathlib import Path
 
 import pytest
 
 from recsys import registry, tracking
+from recsys.feedback.event import Event
+from recsys.feedback.store import open_store
 from recsys.registry import ChampionChangedError
 from recsys.serving.bundle import Bundle
 from recsys.stages import promote as gate
@@ -133,6 +138,72 @@ class TestNext:
         promotion = run(configure())
         assert (promotion.promoted, promotion.champion) == (True, 1)
         assert [one.number for one in registry.versions(MODEL)] == [1], "what was registered is not registered again"
+
+
+class TestEvidence:
+    def test_every_number_is_on_both_versions(self, run, configure, install, tmp_path):
+        install()
+        promotion = run(configure())
+        ours, theirs = version(2), version(1)
+        said = {name.removeprefix("promotion."): text for name, text in ours.tags.items() if "promotion." in name}
+        assert said["gain"].startswith(f"{promotion.gain[0]:+.4f} [")
+        assert (said["baseline"], said["needed"], said["users"]) == ("champion v1", "> 0.0000", "60")
+        assert said["guard.p95_latency"].endswith("at most 500.0 ms: passed")
+        told = {name.removeprefix("judged."): text for name, text in theirs.tags.items() if "judged." in name}
+        assert told.pop("against") == "2"
+        assert told == {name: text for name, text in said.items() if name != "replaced"}
+        for one, file in ((ours, "verdict.json"), (theirs, "judged/verdict-v2.json")):
+            whole = json.loads(Path(tracking.client().download_artifacts(one.run_id, file, str(tmp_path))).read_text())
+            assert (whole["version"], whole["against"], whole["promoted"]) == (2, 1, True)
+            assert whole["gain"]["lo"] == promotion.gain[1]
+            assert [guard["direction"] for guard in whole["guards"]] == [*["at least"] * 3, *["at most"] * 2]
+
+    def test_logged_answers_speak_or_say_why_not(self, run, configure, install):
+        """Of 24 items each was shown with the same chance; 200 places are enough for neither side."""
+        install()
+        with open_store(configure().store) as feedback:
+            shown = {"request_id": "r", "propensity": 1 / 24, "position": 1}
+            feedback.append(
+                [
+                    Event(f"e{number}", str(1 + number % 60), str(101 + number % 24), "impression", 100_000,
+                          **{**shown, "request_id": f"r{number}"})
+                    for number in range(200)
+                ],
+                "test",
+            )  # fmt: skip
+        said = run(configure()).reasons[-1]
+        assert said.startswith("off-policy reward does not speak: effective sample ")
+        assert said.endswith(" of 200 logged places, needs 100: passed")
+
+
+class TestTakenOff:
+    """What a person took off is not promoted again by a rerun."""
+
+    def test_after_a_rollback(self, run, configure, install):
+        install()
+        assert run(configure()).promoted
+        registry.rollback(MODEL, "clicks fell")
+        again = run(configure())
+        assert (again.promoted, again.champion, again.version) == (False, 1, 2)
+        (reason,) = again.reasons
+        assert re.match(
+            r"version 2 is this very model, and a person replaced it by version 1 on \S+, because 'clicks fell'; ",
+            reason,
+        )
+        assert "`recsys promote --model models:/recsys-toy/2 --force --why TEXT` brings this one back" in reason
+        assert registry.champion(MODEL) == 1
+        assert version(2).tags["promotion.promoted"] == "true", "what the gate said then stays"
+
+    def test_until_it_is_brought_back_or_becomes_another_model(self, run, configure, install):
+        install()
+        run(configure())
+        registry.rollback(MODEL)
+        other = run(configure(models={"candidates": ["popularity", "ease"], "params": {"ease": {"reg": 9.0}}}))
+        assert (other.promoted, other.champion) == (True, 3)
+        assert registry.withdrawn(MODEL).keys() == {2}
+        registry.promote(MODEL, 2, {}, against=3, why="asked")
+        assert run(configure()).reasons[0].startswith("champion v2 is this very model")
+        assert registry.withdrawn(MODEL).keys() == {3}
 
 
 class TestRace:
