@@ -1,7 +1,7 @@
 """A million events into a fresh feedback store on SQLite, by `recsys feedback add` as it is typed: JSON lines and CSV.
 
 Impressions with every field but a rating, under random ids, of 100,000 users and 20,000 items: the index of `event_id`
-is touched everywhere, and the one of `request_id` has an entry an event. Every batch of 10,000 is on the disk before
+is touched everywhere, and the one of `request_id` has an entry an event. Every batch of 50,000 is on the disk before
 the next begins. The processor's seconds stand beside the wall's, which other work on the machine makes longer.
 """
 

@@ -70,13 +70,14 @@ def forget(
     from recsys.stages.forget import forget as forget_user
 
     gone = forget_user(store, user, delete_versions=delete_versions)
-    typer.echo(f"{user} is forgotten; gone are:")
-    typer.echo(f"  {gone.events:,} events and {gone.quarantined:,} quarantined lines of the feedback store")
-    typer.echo(f"  {gone.ingested:,} events that training logs had taken in")
-    typer.echo(f"  {gone.recommendations:,} recommendations of batches")
-    typer.echo(f"  {gone.computed:,} folders of results, which are computed again when they are needed")
+    typer.echo(f"{user} is forgotten. Gone are:")
+    typer.echo(f"  events in the feedback store: {gone.events:,}")
+    typer.echo(f"  lines in its quarantine: {gone.quarantined:,}")
+    typer.echo(f"  events in training logs: {gone.ingested:,}")
+    typer.echo(f"  recommendations in batches: {gone.recommendations:,}")
+    typer.echo(f"  folders of results, which are computed again when needed: {gone.computed:,}")
     for version in gone.deleted:
-        typer.echo(f"  {version}, with its artifacts")
+        typer.echo(f"  the model {version}, with its artifacts")
     for version in gone.stale:
         typer.echo(f"Stale, because it holds the user: {version}")
     if gone.stale:

@@ -22,8 +22,8 @@ from recsys.feedback.event import IMPRESSION, NAMES, Event, Malformed
 from recsys.feedback.forgetting import Forgotten, read_forgotten, remember, speaks_of
 from recsys.feedback.tables import EVENTS, QUARANTINE
 
-BATCH: Final = 10_000
-"""Lines of a transaction, and events read at a time."""
+BATCH: Final = 50_000
+"""Lines of a transaction, and events read at a time. Random ids touch every page of their index: the fewer, the better."""
 LINE: Final = tuple(column.name for column in QUARANTINE.c)
 """What is kept of a line in quarantine."""
 

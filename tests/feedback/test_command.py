@@ -106,9 +106,9 @@ class TestForget:
         lines = LINE % 1 + LINE.replace('"user_id": 1', '"user_id": 2') % 2 + '{"user_id": 1}\n'
         add("-", lines)
         code, out, _ = recsys("forget", "--user", 1)
-        assert (code, out.splitlines()[:2]) == (
+        assert (code, out.splitlines()[:3]) == (
             0,
-            ["1 is forgotten; gone are:", "  1 events and 1 quarantined lines of the feedback store"],
+            ["1 is forgotten. Gone are:", "  events in the feedback store: 1", "  lines in its quarantine: 1"],
         )
         _, out, _ = add("-", lines)
         assert out.splitlines()[0] == (

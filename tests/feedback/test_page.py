@@ -26,21 +26,26 @@ def page(tmp_path, monkeypatch):
 
 
 def test_everything_on_the_page(page, monkeypatch, capsys):
-    commands = SHOWN.findall(PAGE)
-    assert [words for words, _ in commands] == [
+    blocks = sorted([*SHOWN.finditer(PAGE), *PROGRAM.finditer(PAGE)], key=lambda block: block.start())
+    assert [block[1] if block.re is SHOWN else "" for block in blocks] == [
         "feedback add events.csv",
         "feedback add events.csv",
+        "feedback quarantine",
         "feedback add wrong.csv",
+        "",
+        "forget --user anna",
+        "feedback add events.csv",
+        "forget --user ana",
     ]
-    for words, shown in commands:
-        monkeypatch.setattr(sys, "argv", ["recsys", *words.split()])
-        wrong = shown.startswith("recsys: ")
-        assert cli.main() == (2 if wrong else 0)
+    for block in blocks:
+        wrong = block[2].startswith("recsys: ")
+        if block.re is PROGRAM:
+            exec(compile(block[1], "docs/feedback.md", "exec"), {})
+        else:
+            monkeypatch.setattr(sys, "argv", ["recsys", *block[1].split()])
+            assert cli.main() == (2 if wrong else 0)
         out, err = capsys.readouterr()
-        assert (err if wrong else out).replace(str(page), "FOLDER") == shown
-    ((program, printed),) = PROGRAM.findall(PAGE)
-    exec(compile(program, "docs/feedback.md", "exec"), {})
-    assert capsys.readouterr().out == printed
+        assert (err if wrong else out).replace(str(page), "FOLDER") == block[2]
 
 
 def test_a_wrong_file_leaves_nothing_behind(page, monkeypatch, capsys):
