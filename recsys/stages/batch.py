@@ -87,21 +87,14 @@ def recommend_all(
         InputError: there is no such version, or k is no whole number above 0.
     """
     begun = time.perf_counter()
-    version, forgotten = version_of(config, model), forgotten_in(config.store)
-    ingested = parts.folder_of(config.store, config.name)
-    content = (
-        parts.contents(ingested),
-        forgotten.digest,
-        config.data.event_weights,
-        config.data.min_rating,
-        PART_USERS,
-        code_digest(*CODE),
-    )
-    key = digest(version.uri, k, *content)
+    version = version_of(config, model)
     top = Path(out) if out else Path(config.store) / FOLDER / version.model
-    folder = top / f"v{version.number}-k{k}-{key[:8]}"
     top.mkdir(parents=True, exist_ok=True)
-    with FileLock(top / ".lock"):
+    # Forgetting a user holds this lock too: nobody is answered who was forgotten while this batch waited.
+    with FileLock(top / parts.LOCK):
+        forgotten = forgotten_in(config.store)
+        key = digest(version.uri, k, forgotten.digest, *_inputs(config))
+        folder = top / f"v{version.number}-k{k}-{key[:8]}"
         reused = (folder / MANIFEST).is_file()
         if reused:
             log.info("batch: version %d has answered everybody already, in %s", version.number, folder)
@@ -156,6 +149,12 @@ def batch_markdown(batch: Batch, folder: Path) -> str:
         "folder": f"`{folder}`",
     }
     return "\n".join(["| | |", "|---|---|", *(f"| {name} | {value} |" for name, value in facts.items())])
+
+
+def _inputs(config: Config) -> tuple[object, ...]:
+    """What the answers of a version depend on, beside who was forgotten."""
+    ingested, data = parts.contents(parts.folder_of(config.store, config.name)), config.data
+    return ingested, data.event_weights, data.min_rating, PART_USERS, code_digest(*CODE)
 
 
 def _answer(config: Config, version: Version, forgotten: Forgotten, k: int, folder: Path) -> tuple[int, int, int]:
