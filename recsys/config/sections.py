@@ -151,7 +151,7 @@ class PromotionSection(Section):
     """Registered model; none: `recsys-<name of the configuration>`."""
     min_gain: float = 0.0
     """The lower bound of the interval of the gain in ndcg@10 must be above this."""
-    refresh_loss: float = Field(default=0.05, ge=0, lt=1)
+    refresh_loss: float = Field(default=0.1, ge=0, lt=1)
     """How far below `min_gain` that bound may lie for a challenger of `recsys retrain`, as a share of the champion's
     ndcg@10: a champion grows old while proof is gathered. 0: it must be proven better, like any other."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
