@@ -23,7 +23,7 @@ from recsys.feedback.forgetting import Forgotten, read_forgotten, remember, spea
 from recsys.feedback.tables import EVENTS, QUARANTINE
 
 BATCH: Final = 50_000
-"""Lines of a transaction, and events read at a time. Random ids touch every page of their index: the fewer, the better."""
+"""Lines of a transaction, and events read at a time; few, because each touches every page of an index of random ids."""
 LINE: Final = tuple(column.name for column in QUARANTINE.c)
 """What is kept of a line in quarantine."""
 
