@@ -1,0 +1,86 @@
+"""The log of champions and the verdict on versions, on a real store; who is taken off and who is not."""
+
+import json
+
+import pytest
+
+from recsys import records, tracking
+from recsys.records import Move
+
+MODEL = "recsys-toy"
+
+
+@pytest.fixture
+def versions(store):
+    """Two versions of a model, without any artifacts."""
+    mlflow = tracking.client()
+    mlflow.create_registered_model(MODEL)
+    for number in (1, 2):
+        run = tracking.start("toy", f"run {number}")
+        assert int(mlflow.create_model_version(MODEL, f"file:v{number}", run.id).version) == number
+
+
+def tags(number):
+    return tracking.client().get_model_version(MODEL, str(number)).tags
+
+
+def move(kind, old, new):
+    return Move("2026-01-01T00:00:00+00:00", kind, old, new, done=True)
+
+
+def test_who_is_taken_off():
+    assert records.withdrawn([]) == {}
+    assert records.withdrawn([move("gate", None, 1), move("gate", 1, 2)]) == {}
+    back = move("rollback", 2, 1)
+    assert records.withdrawn([move("gate", 1, 2), back, move("gate", 1, 3)]) == {2: back}
+    forced = move("forced", 3, 2)
+    assert records.withdrawn([back, move("gate", 1, 3), forced]) == {3: forced}, "and 2 is brought back"
+    assert records.withdrawn([move("forced", None, 2)]) == {}
+
+
+def test_moves_in_their_order(versions):
+    for old, new in ((None, 1), *((1, 2), (2, 1)) * 6):
+        with records.moving(MODEL, "gate", old, new):
+            pass
+    assert [(one.old, one.new) for one in records.history(MODEL, 1)] == [(None, 1), *((1, 2), (2, 1)) * 6]
+
+
+def test_a_move_that_was_cut_short(versions):
+    """Whether it took effect is what the alias says; the next move takes the place of one that did not."""
+    with pytest.raises(KeyboardInterrupt), records.moving(MODEL, "gate", None, 1):
+        raise KeyboardInterrupt
+    assert records.history(MODEL, None) == []
+    assert [one.new for one in records.history(MODEL, 1)] == [1]
+    assert records.unfinished(MODEL, None) is None
+    assert records.unfinished(MODEL, 1).new == 1
+    with records.moving(MODEL, "forced", None, 2, "asked"):
+        pass
+    assert [(one.kind, one.new) for one in records.history(MODEL, 2)] == [("forced", 2)]
+    with pytest.raises(KeyboardInterrupt), records.moving(MODEL, "rollback", 2, 1):
+        raise KeyboardInterrupt
+    with records.moving(MODEL, "gate", 1, 2):
+        pass
+    assert [one.kind for one in records.history(MODEL, 2)] == ["forced", "rollback", "gate"]
+
+
+def test_a_verdict_replaces_the_one_before(versions, tmp_path):
+    first = {"promotion.promoted": "false", "promotion.gain": "-0.1", "promotion.guard.coverage_at_10": "…: failed"}
+    records.verdict(MODEL, 2, first, 1, {"gain": -0.1})
+    records.tag(MODEL, 2, {"promotion.replaced": 1, "hybrid": "weighted"})
+    records.verdict(MODEL, 2, {"promotion.promoted": "true", "promotion.gain": "+0.1"}, 1, {"gain": 0.1})
+    ours, theirs = tags(2), tags(1)
+    assert ours.pop("promotion.time") == theirs.pop("judged.time") > "2020"
+    kept = {"promotion.replaced": "1", "hybrid": "weighted"}
+    assert ours == {"promotion.promoted": "true", "promotion.gain": "+0.1", **kept}
+    assert theirs == {"judged.promoted": "true", "judged.gain": "+0.1", "judged.against": "2"}
+    for number, file in ((2, "verdict.json"), (1, "judged/verdict-v2.json")):
+        run = tracking.client().get_model_version(MODEL, str(number)).run_id
+        with open(tracking.client().download_artifacts(run, file, str(tmp_path))) as text:
+            whole = json.load(text)
+        assert (whole["version"], whole["against"], whole["gain"]) == (2, 1, 0.1)
+
+
+def test_without_a_champion_only_the_challenger_is_told(versions):
+    records.verdict(MODEL, 2, {"promotion.promoted": "true"}, None, None)
+    assert set(tags(2)) == {"promotion.promoted", "promotion.time"}
+    assert tags(1) == {}
