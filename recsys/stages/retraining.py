@@ -23,11 +23,10 @@ from recsys.registry import Version
 from recsys.retraining import Drift, Signals
 from recsys.serving.bundle import Bundle
 from recsys.serving.judge import Rebased
+from recsys.stale import STALE
 
 log = logging.getLogger("recsys.retrain")
 
-STALE = "stale"
-"""Tag of a version that has to go, with the reason."""
 MOST_USERS = 1000
 """Users the champion answers to be watched: a seeded sample of those with new events, as large a one of all others."""
 
