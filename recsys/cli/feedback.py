@@ -81,4 +81,4 @@ def forget(
     for version in gone.stale:
         typer.echo(f"Stale, because it holds the user: {version}")
     if gone.stale:
-        typer.echo("The next training does without the user: recsys run CONFIG")
+        typer.echo("The next training does without the user: recsys retrain CONFIG")

@@ -22,12 +22,13 @@ from recsys.promotion import Evidence, Side, Verdict, judge, refuse
 from recsys.records import Move
 from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
-from recsys.serving.judge import comparable
+from recsys.serving.judge import Rebased, comparable
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested, members_for_test, strata
 from recsys.stages.hybrids import Chosen, restored
 from recsys.stages.off_policy import off_policy
 from recsys.stages.workspace import work
+from recsys.stale import STALE
 
 log = logging.getLogger("recsys.promote")
 
@@ -153,12 +154,17 @@ def _judge(
     else:
         bundle = Bundle.load(registry.download(champion))
         scorer, why = comparable(bundle, split, config.split.method)
+        name = f"champion v{champion.number}"
+        if scorer is None and STALE in champion.tags:
+            # It has to go, and what it has seen of the test can only help it.
+            scorer, why = Rebased(bundle.evaluated, bundle.data, split.data), f"its evaluated model, although {why}"
+            name += ", stale and at an advantage"
         if scorer is None:
-            return refuse(f"champion v{champion.number} cannot be compared honestly: {why}")
+            return refuse(f"{name} cannot be compared honestly: {why}")
         log.info("promote: champion v%d is scored by %s", champion.number, why)
         known = split.for_test.interactions
         evaluation = evaluate(scorer, split.test, known, item_features=split.data.item_features, seed=config.seed)
-        baseline = Side.of(f"champion v{champion.number}", evaluation, segments(evaluation, split.test, known))
+        baseline = Side.of(name, evaluation, segments(evaluation, split.test, known))
         kind = "champion"
         logged = off_policy(config, split, evaluated, scorer, bundle)
     evidence = Evidence(

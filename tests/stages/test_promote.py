@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import registry, tracking
+from recsys import registry, stale, tracking
 from recsys.feedback.event import Event
 from recsys.feedback.store import open_store
 from recsys.registry import ChampionChangedError
@@ -21,10 +21,10 @@ MODEL = "recsys-toy"
 def run(store, stages):
     """Runs all stages of a configuration and the gate; `store` is open."""
 
-    def through(config):
+    def through(config, *, refresh=False):
         done = stages(config)
-        mlflow = tracking.start("toy", "run")
-        return gate.promote(config, done.prepared, done.fitted, done.outcome, done.tested, mlflow.id)
+        made = (done.prepared, done.fitted, done.outcome, done.tested)
+        return gate.promote(config, *made, tracking.start("toy", "run").id, refresh=refresh)
 
     return through
 
@@ -125,6 +125,28 @@ class TestNext:
             "60 of 60 test events",
         )
         assert version(2).tags["promotion.reasons"] == promotion.reasons[0]
+
+    def test_unless_it_has_to_go(self, run, configure, toy_events, tmp_path):
+        """Without a user who was forgotten the test begins earlier: the champion has learnt from what it asks for."""
+        events = toy_events().sample(frac=1, random_state=0).assign(timestamp=range(480))
+        events.to_csv(tmp_path / "events.csv", index=False)
+        late = events["timestamp"] >= 432
+        user = late.groupby(events["user_id"]).sum().idxmax()
+        events[events["user_id"] != user].to_csv(tmp_path / "less.csv", index=False)
+        assert run(configure(split={"method": "time"})).promoted
+        less = configure(
+            split={"method": "time"},
+            data={"path": str(tmp_path / "less.csv")},
+            # 33 test users prove little.
+            promotion={"bootstrap": 200, "refresh_loss": 0.3},
+        )
+        promotion = run(less, refresh=True)
+        assert "v1 cannot be compared honestly: it was trained on the test, even as" in promotion.reasons[0]
+        stale.mark(version(1), "it learnt from a user who was forgotten")
+        promotion = run(less, refresh=True)
+        assert " of champion v1, stale and at an advantage: " in promotion.reasons[0]
+        assert promotion.promoted
+        assert promotion.champion == promotion.version > 1
 
     def test_a_promotion_that_was_cut_short_is_taken_up(self, run, configure, monkeypatch):
         def cut(*_, **__):
