@@ -7,6 +7,7 @@ import numpy as np
 
 from recsys import registry
 from recsys.config import Config, ModelsSection
+from recsys.data.contract import DAY
 from recsys.data.dataset import Dataset, Holdout
 from recsys.data.idmap import UNKNOWN
 from recsys.data.interactions import Interactions
@@ -47,7 +48,7 @@ def signals(config: Config, prepared: Prepared) -> Signals:
         champion=version.number,
         learnt_events=len(old.interactions),
         new_events=int(is_new.sum()),
-        age_days=(datetime.now(UTC) - version.created).total_seconds() / 86_400,
+        age_days=(datetime.now(UTC) - version.created).total_seconds() / DAY,
         stale=version.tags.get(STALE, ""),
         drift=_drift(bundle, new, is_new, config.seed) if is_new.sum() >= config.retrain.min_events else None,
     )
@@ -99,8 +100,9 @@ def _drift(bundle: Bundle, new: Dataset, is_new: BoolArray, seed: int) -> Drift:
     if len(others) > MOST_USERS:
         others = np.sort(np.random.default_rng(seed).choice(others, MOST_USERS, replace=False))
     scorer = Rebased(bundle.serving, bundle.data, new)
+    shift = popularity_shift(_counts(known.item, new), _counts(fresh.item, new), seed).excess if len(known) else 1.0
     return Drift(
-        popularity_shift=popularity_shift(_counts(known.item, new), _counts(fresh.item, new), seed).excess,
+        popularity_shift=shift,
         unknown_users=_without_events(known.lengths, fresh.user),
         unknown_items=_without_events(_counts(known.item, new), fresh.item),
         score_shift=score_shift(_best(scorer, known.select(others)), _best(scorer, users.history)),

@@ -86,6 +86,17 @@ def test_more_of_the_same_does_not_drift(grown, toy_events):
     assert signals.drift.unknown_items == 0
 
 
+def test_a_log_that_shares_nothing_with_the_champions_has_shifted_altogether(promoted, tmp_path, toy_events):
+    """As where the log is what happened in the last month, and the champion is older."""
+    config, _ = promoted
+    toy_events(users=range(901, 961)).to_csv(tmp_path / "events.csv", index=False)
+    signals = retraining.signals(config, prepared_set(preprocess(config)[0]))
+    assert signals.new_events == 480
+    assert (signals.drift.popularity_shift, signals.drift.unknown_users) == (1.0, 1.0)
+    assert signals.drift.score_shift == 0.0, "there is nobody to compare with"
+    assert signals.drift.ndcg > 0
+
+
 def test_a_stale_champion_says_why(promoted):
     config, prepared = promoted
     tracking.client().set_model_version_tag(config.model_name, "1", retraining.STALE, "user 7 is to be forgotten")
