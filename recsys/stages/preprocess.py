@@ -31,6 +31,9 @@ def preprocess(config: Config) -> tuple[Path, bool]:
     else:
         users, items = tables(config)
         accepted = accepted_log(config)
+        if prepared_folder(config) != folder:
+            log.info("preprocess: feedback came in meanwhile, the log is read again")
+            return preprocess(config)
         prepared = prepare(accepted.events, users, items, config, folder.name, accepted.forgotten)
         save_prepared(prepared, folder)
         facts = prepared.summary

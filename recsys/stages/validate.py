@@ -43,6 +43,9 @@ def validate(config: Config) -> tuple[ValidationReport, bool]:
     log.info("validation: %s events read", f"{len(read.events):,}")
     if read.forgotten:
         log.info("validation: %s more are left out, their users were forgotten", f"{read.forgotten:,}")
+    if validated_folder(config) != folder:
+        log.info("validation: feedback came in meanwhile, the log is read again")
+        return validate(config)
     known = _last_accepted(config) if config.validation.max_unseen_fraction < 1 else {}
     folder.mkdir(parents=True, exist_ok=True)
     accepted, report = validation.validate(
@@ -70,8 +73,17 @@ def validated_folder(config: Config) -> Path:
 
 
 def accepted_log(config: Config) -> TrainingLog:
-    """The training log as validation accepted it."""
+    """The training log as validation accepted it.
+
+    Raises:
+        ContractError: what has come in since makes it unacceptable.
+        InputError: the log cannot be read.
+    """
     folder = validated_folder(config)
+    if config.validation.on_failure == "quarantine" and not (folder / VERDICT).is_file():
+        # The log has changed since it was judged, and what was set aside is in it again.
+        validate(config)
+        return accepted_log(config)
     if not (folder / ACCEPTED).is_file():
         return training_log(config)
     aside = json.loads((folder / ASIDE).read_text(encoding="utf-8"))

@@ -8,10 +8,11 @@ from recsys.data import prepared
 from recsys.data.parts import Counts, folder_of, write_part
 from recsys.feedback.database import URL
 from recsys.feedback.store import open_store
+from recsys.stages import validate as validation
 from recsys.stages.log import digest_of, training_log
 from recsys.stages.preprocess import preprocess
 from recsys.stages.validate import validate
-from recsys.stages.workspace import prepared_set
+from recsys.stages.workspace import prepared_set, work
 
 
 @pytest.fixture(autouse=True)
@@ -90,6 +91,37 @@ def test_who_was_forgotten_is_not_learnt_from(configure, came, tmp_path, caplog,
     caplog.clear()
     assert validate(config)[1] is True
     assert "validation: 3 events of the log came in by feedback" in caplog.messages
+
+
+def test_what_was_set_aside_stays_aside_when_feedback_comes_in_between(configure, came, tmp_path):
+    config = configure(validation={"on_failure": "quarantine"})
+    with (tmp_path / "events.csv").open("a") as file:
+        file.write("1,555,99999999999\n")
+    assert validate(config)[0].quarantined == 1
+    came(7, events=3)
+    data = prepared_set(preprocess(config)[0]).split.data
+    assert data.items.rows([101, 555]).tolist()[1] == -1
+    assert data.users.rows([500]).tolist() != [-1]
+
+
+@pytest.mark.parametrize("stage", [validate, preprocess])
+def test_a_result_has_the_name_of_what_was_read(configure, came, monkeypatch, stage):
+    """Feedback comes in after the name was computed and before the log is read."""
+    config = configure()
+    waiting = [7]
+
+    def slow(config):
+        if waiting:
+            came(waiting.pop(), events=3)
+        return training_log(config)
+
+    monkeypatch.setattr(validation, "training_log", slow)
+    name = digest_of(config)
+    stage(config)
+    made = work(config, "validated" if stage is validate else "prepared", name)
+    assert digest_of(config) != name
+    assert not made.exists()
+    assert made.with_name(digest_of(config)).is_dir()
 
 
 def test_a_file_without_a_column_is_left_for_the_contract_to_judge(configure, came, tmp_path, toy_events):
