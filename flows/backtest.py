@@ -1,17 +1,17 @@
 """The backtest flow: replay a log period by period, a task each, and report what the loop was worth."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
 
+from flows.form import ConfigPath, Folder, Overrides, answered, configured
 from recsys.backtest.summary import Summary
-from recsys.config import load
 from tasks.backtest import first_model, period, report_backtest, set_up
 
 
 @flow(name="backtest", flow_run_name="backtest {config}")
-def backtest(config: str, overrides: Sequence[str] = (), report: str | None = None) -> Summary:
+@answered
+def backtest(config: ConfigPath, overrides: Overrides = (), report: Folder = None) -> Summary:
     """Serve, ingest, retrain, judge, promote or keep, for every period of the log; a killed replay goes on.
 
     Args:
@@ -19,7 +19,7 @@ def backtest(config: str, overrides: Sequence[str] = (), report: str | None = No
         overrides: `section.key=value` changes of it.
         report: folder for the report; default: `backtest` in the configuration's folder of the store.
     """
-    settings = load(config, overrides)
+    settings = configured(config, overrides)
     setting = set_up(settings)
     first_model(setting)
     for one in setting.periods:

@@ -1,18 +1,19 @@
 """The batch flow: the champion's best items for everybody, as files."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
 
+from flows.form import ConfigPath, Folder, Items, ModelUri, Overrides, answered
 from recsys.config import load
 from recsys.stages.batch import Batch
 from tasks.batch import recommend_all
 
 
 @flow(name="batch_recommend", flow_run_name="batch_recommend {config}")
+@answered
 def batch_recommend(
-    config: str, overrides: Sequence[str] = (), k: int = 20, out: str | None = None, model: str | None = None
+    config: ConfigPath, overrides: Overrides = (), k: Items = 20, out: Folder = None, model: ModelUri = None
 ) -> tuple[Batch, Path, bool]:
     """Answer everybody, in parts; a batch that was killed goes on, a finished one is found again.
 

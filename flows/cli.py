@@ -10,11 +10,14 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from flows.form import LEAST_DAYS, MOST_DAYS, MOST_ITEMS, configured
+from flows.server import check_server
 from recsys import config as configuration
 from recsys.cli import main as answer
 from recsys.cli.app import AsJson, ConfigFile, ModelUri, Overrides, app, print_json, print_table
 from recsys.errors import InputError
 from tasks import clock  # the clock of the process starts with this import
+from tasks.settings import settle, settle_terminal
 
 if TYPE_CHECKING:
     from recsys.config import Config
@@ -28,7 +31,7 @@ Report = Annotated[
 @app.command()
 def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Run the whole pipeline: validate, prepare, train, combine, judge, promote."""
-    config = configured(config_file, overrides)
+    config = configured(str(config_file), overrides or ())
     folder = report or Path(config.store) / config.name
     with started(config):
         from flows.train import train
@@ -40,7 +43,7 @@ def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = N
 @app.command()
 def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Take new feedback in; where it is worth it, train from the champion's parameters, judge, promote."""
-    config = configured(config_file, overrides)
+    config = configured(str(config_file), overrides or ())
     folder = report or Path(config.store) / config.name
     with started(config):
         from flows.retrain import retrain as flow
@@ -55,7 +58,7 @@ def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report
 @app.command()
 def backtest(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Replay the log by periods: the loop beside a model that is frozen and one that is always overwritten."""
-    config = configured(config_file, overrides)
+    config = configured(str(config_file), overrides or ())
     folder = report or Path(config.store) / config.name / "backtest"
     with started(config):
         from flows.backtest import backtest as flow
@@ -82,11 +85,34 @@ def ingest(config_file: ConfigFile, overrides: Overrides = None) -> None:
     typer.echo("\n".join(counts_lines(config, counts)))
 
 
+@app.command()
+def deploy(config_file: ConfigFile) -> None:
+    """Register the flows on the Prefect server, with forms and schedules, for workers to run."""
+    config = _with_server(config_file)
+    from flows import deployments
+
+    made = deployments.deploy(config, config_file)
+    typer.echo("\n".join([f"{config.name} is deployed:", *deployments.lines(made)]))
+    typer.echo(f"Nothing runs without a worker: prefect worker start --pool {made[0].work_pool_name}")
+
+
+@app.command("serve-flows")
+def serve_flows(config_file: ConfigFile) -> None:
+    """Register the flows on the Prefect server and run what is due, without a worker, until Ctrl-C."""
+    config = _with_server(config_file)
+    from flows import deployments
+
+    made = deployments.served(config, config_file)
+    typer.echo("\n".join([f"{config.name} is served, Ctrl-C ends it:", *deployments.lines(made)]))
+    deployments.serve(made)
+    typer.echo("Ended; schedules rest until it is served again")
+
+
 @app.command("batch-recommend")
 def batch_recommend(
     config_file: ConfigFile,
     overrides: Overrides = None,
-    k: Annotated[int, typer.Option("-k", min=1, help="How many items for each user.")] = 20,
+    k: Annotated[int, typer.Option("-k", min=1, max=MOST_ITEMS, help="How many items for each user.")] = 20,
     out: Annotated[
         Path | None, typer.Option("--out", metavar="DIR", help="Where to. Default: STORE/recommendations/MODEL.")
     ] = None,
@@ -116,7 +142,7 @@ def monitor(
     since: Annotated[
         str | None, typer.Option("--since", metavar="MOMENT", help="From when on: ISO 8601, instead of --days.")
     ] = None,
-    days: Annotated[float, typer.Option("--days", min=0, help="How many days back.")] = 7,
+    days: Annotated[float, typer.Option("--days", min=LEAST_DAYS, max=MOST_DAYS, help="How many days back.")] = 7,
     as_json: AsJson = False,
 ) -> None:
     """Look at feedback: what each version showed, what came of it, and drift."""
@@ -150,20 +176,9 @@ def main() -> int:
     return answer()
 
 
-def configured(config_file: Path, overrides: list[str] | None) -> "Config":
-    """The configuration of a command, held against the models before anything starts."""
-    config = configuration.load(config_file, overrides or ())
-    from recsys.stages.candidates import check
-
-    check(config)
-    return config
-
-
 @contextmanager
 def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
     """Prefect, and MLflow where the flow is tracked, at hand for a flow, progress on stderr."""
-    from tasks.settings import settle, settle_terminal
-
     settle(Path(config.store))
     settle_terminal()
     _show_progress()
@@ -178,6 +193,16 @@ def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
         yield
     finally:
         opening.join()
+
+
+def _with_server(config_file: Path) -> "Config":
+    """The configuration of a command that needs a Prefect server, once that has answered."""
+    config = configured(str(config_file))
+    check_server()
+    store = Path(config.store)
+    store.mkdir(parents=True, exist_ok=True)  # Prefect makes its folder in it, and no more than that
+    settle(store)
+    return config
 
 
 def _open_store(store: str) -> None:

@@ -1,16 +1,16 @@
 """The ingest flow: what came in by feedback joins the training log."""
 
-from collections.abc import Sequence
-
 from prefect import flow
 
+from flows.form import ConfigPath, Overrides, answered
 from recsys.config import load
 from recsys.data.parts import Counts
 from tasks import ingest as tasks
 
 
 @flow(name="ingest", flow_run_name="ingest {config}")
-def ingest(config: str, overrides: Sequence[str] = ()) -> Counts:
+@answered
+def ingest(config: ConfigPath, overrides: Overrides = ()) -> Counts:
     """Drain new events of the feedback store; nothing new is a normal ending.
 
     Args:

@@ -1,16 +1,16 @@
 """The monitoring flow: what each version showed, what came of it, and drift."""
 
-from collections.abc import Sequence
-
 from prefect import flow
 
+from flows.form import ConfigPath, Days, Moment, Overrides, answered
 from recsys.config import load
 from recsys.stages.monitor import Watched, beginning
 from tasks.monitor import watch
 
 
 @flow(name="monitor", flow_run_name="monitor {config}")
-def monitor(config: str, overrides: Sequence[str] = (), since: str | None = None, days: float = 7) -> Watched:
+@answered
+def monitor(config: ConfigPath, overrides: Overrides = (), since: Moment = None, days: Days = 7) -> Watched:
     """Look at the feedback store; no feedback is a normal ending.
 
     Args:

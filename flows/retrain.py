@@ -1,14 +1,14 @@
 """The retraining flow: take feedback in, decide whether it is worth it, then train, judge and perhaps promote."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from prefect import flow
 
+from flows.form import ConfigPath, Folder, Overrides, answered, configured
 from flows.train import pipeline
-from recsys.config import load
 from recsys.report.scorecard import Scorecard
 from recsys.retraining import Decision
+from recsys.stages.turn import turn
 from tasks.clock import Clock
 from tasks.data import locate, preprocess, validate
 from tasks.ingest import ingest
@@ -24,7 +24,8 @@ class Retrained:
 
 
 @flow(name="retrain", flow_run_name="retrain {config}")
-def retrain(config: str, overrides: Sequence[str] = (), report: str | None = None) -> Retrained:
+@answered
+def retrain(config: ConfigPath, overrides: Overrides = (), report: Folder = None) -> Retrained:
     """Ingest, decide; train, judge and promote only where the decision says so.
 
     Args:
@@ -33,11 +34,12 @@ def retrain(config: str, overrides: Sequence[str] = (), report: str | None = Non
         report: folder for the report; default: a folder of the configuration's name in the store.
     """
     clock = Clock()
-    settings = locate(load(config, overrides), clock)
-    ingest(settings)
-    validate(settings, clock)
-    prepared = preprocess(settings, clock)
-    decision = consider(settings, prepared)
-    if not decision.retrain:
-        return Retrained(decision)
-    return Retrained(decision, pipeline(warm_start(settings), prepared, report, clock, refresh=True))
+    settings = locate(configured(config, overrides), clock)
+    with turn(settings):
+        ingest(settings)
+        validate(settings, clock)
+        prepared = preprocess(settings, clock)
+        decision = consider(settings, prepared)
+        if not decision.retrain:
+            return Retrained(decision)
+        return Retrained(decision, pipeline(warm_start(settings), prepared, report, clock, refresh=True))

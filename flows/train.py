@@ -1,13 +1,14 @@
 """The training flow: from an interaction log to a judged, and perhaps promoted, champion."""
 
-from collections.abc import Sequence
 from pathlib import Path
 
 from prefect import flow
 
-from recsys.config import Config, load
+from flows.form import ConfigPath, Folder, Overrides, answered, configured
+from recsys.config import Config
 from recsys.report.assemble import assemble, histories
 from recsys.report.scorecard import Scorecard
+from recsys.stages.turn import turn
 from recsys.stages.workspace import prepared_set
 from recsys.tuning.budget import Budget
 from tasks.clock import Clock
@@ -18,7 +19,8 @@ from tasks.track import begin
 
 
 @flow(name="train", flow_run_name="train {config}")
-def train(config: str, overrides: Sequence[str] = (), report: str | None = None) -> Scorecard:
+@answered
+def train(config: ConfigPath, overrides: Overrides = (), report: Folder = None) -> Scorecard:
     """Validate, prepare, train, combine, judge, promote.
 
     Args:
@@ -27,9 +29,10 @@ def train(config: str, overrides: Sequence[str] = (), report: str | None = None)
         report: folder for the report; default: a folder of the configuration's name in the store.
     """
     clock = Clock()
-    settings = locate(load(config, overrides), clock)
-    validate(settings, clock)
-    return pipeline(settings, preprocess(settings, clock), report, clock)
+    settings = locate(configured(config, overrides), clock)
+    with turn(settings):
+        validate(settings, clock)
+        return pipeline(settings, preprocess(settings, clock), report, clock)
 
 
 def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock, *, refresh: bool = False) -> Scorecard:

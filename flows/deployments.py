@@ -1,0 +1,119 @@
+"""The deployments of prefect.yaml: registered on a Prefect server for workers, or served by this process.
+
+Imported once `tasks.settings.settle` has set the environment and a server was found to answer.
+"""
+
+import asyncio
+import os
+from pathlib import Path
+from typing import Any
+
+import yaml
+from prefect import serve as serve_deployments
+from prefect.client.orchestration import get_client
+from prefect.client.schemas.actions import WorkPoolCreate
+from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.deployments.runner import RunnerDeployment
+from prefect.exceptions import ObjectNotFound
+from prefect.flows import load_flow_from_entrypoint
+from prefect.schedules import Cron
+from prefect.settings import PREFECT_UI_URL
+from prefect.types.entrypoint import EntrypointType
+from prefect.utilities.templating import apply_values
+from prefect.workers.process import ProcessWorker
+
+from recsys.config import Config
+from recsys.errors import InputError
+
+FILE = Path(__file__).parents[1] / "prefect.yaml"
+
+
+def deploy(config: Config, path: Path) -> list[RunnerDeployment]:
+    """Register all deployments of a configuration for workers; the work pool is made where it is missing.
+
+    Args:
+        config: what stands at `path`.
+        path: the configuration file, as runs will find it from the working directory of this process.
+
+    Raises:
+        InputError: prefect.yaml is not there.
+    """
+    made = [_deployment(entry, pool=True) for entry in _declared(config, path)]
+    asyncio.run(_make_pools({one.work_pool_name for one in made if one.work_pool_name}))
+    for one in made:
+        one.apply()
+    return made
+
+
+def served(config: Config, path: Path) -> list[RunnerDeployment]:
+    """All deployments of a configuration, for `serve`; arguments and errors are those of `deploy`."""
+    return [_deployment(entry, pool=False) for entry in _declared(config, path)]
+
+
+def serve(deployments: list[RunnerDeployment]) -> None:
+    """Run what is due, each run in a process of its own, until interrupted; schedules rest from then on."""
+    serve_deployments(*deployments, print_starting_message=False)
+
+
+def lines(deployments: list[RunnerDeployment]) -> list[str]:
+    """What is there now, when it runs, and where to look, for a terminal."""
+    width = max(len(one.full_name) for one in deployments)
+    told = [f"  {one.full_name:{width}}  {_when(one)}" for one in deployments]
+    return [*told, f"Forms, schedules and runs: {PREFECT_UI_URL.value()}/deployments"]
+
+
+def _declared(config: Config, path: Path) -> list[dict[str, Any]]:
+    """The entries of prefect.yaml, filled in by Prefect's own rules from the environment, which is set here."""
+    if not FILE.is_file():
+        raise InputError(f"no {FILE.name} at {FILE.parent}; deploy with the recsys of a checkout, which brings it")
+    os.environ |= {"RECSYS_NAME": config.name, "RECSYS_CONFIG": str(path), "PWD": str(Path.cwd())}
+    return apply_values(yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"], {})
+
+
+def _deployment(entry: dict[str, Any], *, pool: bool) -> RunnerDeployment:
+    flow = load_flow_from_entrypoint(entry["entrypoint"])
+    active = _switched(f"{flow.name}/{entry['name']}")
+    schedules = [{**one, "active": active.get(one["slug"], one["active"])} for one in entry.get("schedules", ())]
+    deployment: RunnerDeployment = flow.to_deployment(
+        name=entry["name"],
+        description=entry["description"],
+        tags=entry["tags"],
+        parameters=entry["parameters"],
+        schedules=[Cron(one.pop("cron"), **one) for one in schedules],
+        concurrency_limit=ConcurrencyLimitConfig(**entry["concurrency_limit"]),
+        entrypoint_type=EntrypointType.MODULE_PATH,
+        job_variables=entry["work_pool"]["job_variables"] if pool else None,
+    )
+    # Assigned, because Prefect leaves what was never set as it was on the server: a served deployment has to leave the
+    # pool that it was deployed to, or a worker would take its runs as well.
+    deployment.work_pool_name = entry["work_pool"]["name"] if pool else None
+    deployment.work_queue_name = None
+    return deployment
+
+
+def _switched(name: str) -> dict[str, bool]:
+    """Which schedules of a deployment are on, by their slugs; none where it was never registered."""
+    with get_client(sync_client=True) as client:
+        try:
+            known = client.read_deployment_by_name(name)
+        except ObjectNotFound:
+            return {}
+    return {schedule.slug: schedule.active for schedule in known.schedules if schedule.slug}
+
+
+async def _make_pools(names: set[str]) -> None:
+    template = ProcessWorker.get_default_base_job_template()
+    async with get_client() as client:
+        for name in names:
+            try:
+                await client.read_work_pool(name)
+            except ObjectNotFound:
+                await client.create_work_pool(WorkPoolCreate(name=name, type="process", base_job_template=template))
+
+
+def _when(deployment: RunnerDeployment) -> str:
+    found = [
+        f"{one.schedule.cron} {one.schedule.timezone}, {'on' if one.active else 'off'}"
+        for one in deployment.schedules or ()
+    ]
+    return "; ".join(found) or "when you start it"

@@ -1,0 +1,67 @@
+"""What a flow asks for, on the command line and in the form that Prefect shows: types with limits, and how wrong input
+ends a run.
+
+A flow's docstring says what each parameter is; Prefect puts that under its field.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Sequence
+from typing import Annotated, ParamSpec, TypeVar
+
+from pydantic import Field
+
+from recsys.config import Config, load
+from recsys.errors import InputError
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+MOST_ITEMS = 1000
+"""Items in one answer."""
+LEAST_DAYS, MOST_DAYS = 0.01, 3650.0
+"""How far back to look."""
+
+ConfigPath = Annotated[str, Field(min_length=1, examples=["configs/demo.toml"])]
+Overrides = Annotated[
+    Sequence[Annotated[str, Field(pattern=r"^\s*[\w-]+(\.[\w-]+)*\s*=")]],
+    Field(examples=[["tuning.trials=20", "promotion.min_gain=0.001"]]),
+]
+Folder = Annotated[str | None, Field(examples=["reports/monday"])]
+Items = Annotated[int, Field(ge=1, le=MOST_ITEMS)]
+ModelUri = Annotated[str | None, Field(examples=["models:/recsys-demo@champion", "models:/recsys-demo/3"])]
+Moment = Annotated[str | None, Field(examples=["2026-03-01", "2026-03-01T12:00+01:00"])]
+Days = Annotated[float, Field(ge=LEAST_DAYS, le=MOST_DAYS)]
+
+
+def configured(config: str, overrides: Sequence[str] = ()) -> Config:
+    """The configuration of a training, held against the models before anything starts.
+
+    Raises:
+        InputError: it cannot be read, or a value or a model's parameter is wrong.
+    """
+    settings = load(config, overrides)
+    # Heavy, and the command line answers `--help` at once.
+    from recsys.stages.candidates import check
+
+    check(settings)
+    return settings
+
+
+def answered(body: Callable[P, R]) -> Callable[P, R]:
+    """The body of a flow: wrong input ends the run with its message and no traceback, and is raised to a caller.
+
+    A run that a worker starts has no command line that lets the library's lines through; this does.
+    """
+
+    @functools.wraps(body)
+    def run(*args: P.args, **kwargs: P.kwargs) -> R:
+        logging.getLogger("recsys").setLevel(logging.INFO)
+        try:
+            return body(*args, **kwargs)
+        except InputError as error:
+            from prefect.states import Failed
+
+            return Failed(message=str(error), data=error)  # type: ignore[return-value]  # Prefect raises its data
+
+    return run
