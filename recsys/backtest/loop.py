@@ -23,7 +23,7 @@ from recsys.backtest.outcome import (
 )
 from recsys.backtest.replay import DAY, Period, visits
 from recsys.backtest.serve import answers, feedback, worth
-from recsys.backtest.setting import Setting
+from recsys.backtest.setting import Setting, apart
 from recsys.config import Config
 from recsys.data.prepared import Prepared
 from recsys.data.schema import TIME
@@ -45,6 +45,7 @@ log = logging.getLogger("recsys.backtest")
 FIRST = "the first model of a backtest serves whatever it is worth"
 
 
+@apart()
 def begin(setting: Setting) -> Outcome:
     """Train the first model, which all policies start from, with the whole search of the configuration."""
     if found := outcome_of(setting, 0):
@@ -78,6 +79,7 @@ def begin(setting: Setting) -> Outcome:
     return _end(setting, run, outcome, [], {})
 
 
+@apart()
 def step(setting: Setting, period: Period) -> Outcome:
     """Serve a period, learn from it, and decide what serves the next one; a period that is done is found again."""
     if found := outcome_of(setting, period.number):

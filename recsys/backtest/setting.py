@@ -1,16 +1,21 @@
 """The stage of a replay: a store of its own, a log that ends where the first period begins, the rest still to come."""
 
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
+from recsys import tracking
 from recsys.backtest.replay import Period, in_order, periods
 from recsys.config import Config, digest
 from recsys.data.atomic import new_folder
 from recsys.data.idmap import IdMap
 from recsys.data.prepare import usable
 from recsys.data.schema import COLUMNS, ITEM, TIME
+from recsys.feedback import database
 from recsys.stages.log import digest_of
 from recsys.stages.validate import accepted_log, tables, validate
 from recsys.stages.workspace import code_digest, located
@@ -19,6 +24,8 @@ BASE = "base"
 EVENTS = "events.parquet"
 FOLDERS = ("backtest", "data", "feedback", "hybrid", "metrics", "models", "promotion", "serving", "stages", "tuning")
 """Code that a replay depends on."""
+SERVICE = (database.URL, tracking.URI, tracking.REGISTRY_URI)
+"""What in the environment names the databases of the real service, in place of those of a store."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,3 +67,13 @@ def set_up(config: Config) -> Setting:
     catalogue = tables(config)[1]
     ids = events[ITEM] if catalogue is None else pd.concat([catalogue[ITEM], events[ITEM]])
     return Setting(inside, folder, events, IdMap.of(ids), spans)
+
+
+@contextmanager
+def apart() -> Iterator[None]:
+    """Inside, every database is that of the store: a replay must not write to the service, nor move its champion."""
+    named = {name: os.environ.pop(name) for name in SERVICE if name in os.environ}
+    try:
+        yield
+    finally:
+        os.environ.update(named)

@@ -40,8 +40,22 @@ def replay(config):
 
 
 @pytest.fixture(scope="module")
-def setting(replayed):
-    return replay(replayed)
+def service(tmp_path_factory):
+    """Where the registry of a service would be, which the environment names while a replay is on."""
+    return tmp_path_factory.mktemp("service") / "mlflow.db"
+
+
+@pytest.fixture(scope="module")
+def setting(replayed, service):
+    setting = set_up(replayed)
+    with pytest.MonkeyPatch.context() as environment:
+        environment.setenv("RECSYS_FEEDBACK_URL", "postgresql://nobody@127.0.0.1:1/none")
+        environment.setenv("MLFLOW_TRACKING_URI", f"sqlite:///{service}")
+        loop.begin(setting)
+        for period in setting.periods:
+            loop.step(setting, period)
+        assert os.environ["MLFLOW_TRACKING_URI"] == f"sqlite:///{service}"
+    return setting
 
 
 @pytest.fixture(scope="module")
@@ -91,6 +105,11 @@ class TestReplay:
             outcome_of(setting, number).served["loop"].removeprefix("v")
             for number in range(1, len(setting.periods) + 1)
         }
+
+    def test_the_service_is_left_alone(self, setting, service):
+        assert not service.exists()
+        assert (setting.folder / "mlflow.db").is_file()
+        assert (setting.folder / "feedback.db").is_file()
 
     def test_a_second_replay_finds_everything(self, setting, replayed):
         begun = time.perf_counter()
