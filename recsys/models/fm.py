@@ -11,9 +11,12 @@ so that the whole catalogue is one matrix product, and an item never seen scores
 pointwise loss, from vectors that start at the spectrum of the log; x of a past item is its event weight, decayed with
 age, 2^(−age / half_life), the bag divided by (Σ x)^norm, in training as in scoring; v₀ stands for the context's bias
 feature; pairs among one item's own features are left out: they are constants that b_i can learn. x of an attribute is
-1/√(attributes of the item), so that an item with many of them is no louder than one with few, and negatives are drawn
-among items with events only: that nobody met an item that nobody could meet says nothing about its attributes.
-*Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives.
+its inverse document frequency, those of an item scaled to length 1, so that an item with many of them is no louder than
+one with few, and negatives are drawn among items with events only: that nobody met an item that nobody could meet says
+nothing about its attributes. For an item without events p_i and b_i are what a ridge regression on attributes foretells
+(Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start Recommendations", ICDM 2010): the sum of its
+attributes' vectors lacks all that the own vectors of known items learn, and would rank below every one of them.
+*Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives; a³ once for a attributes of unseen items.
 """
 
 from collections.abc import Iterator, Mapping
@@ -34,6 +37,8 @@ from recsys.models.training import Batch, Dropout, Windows, draw_negatives, samp
 
 STD = 0.1
 """Standard deviation of the first vectors."""
+RIDGE = 3.0
+"""Weight of the squares in the regression of known items' vectors on their attributes; an item weighs √events."""
 
 
 class FMConfig(ModelConfig):
@@ -106,6 +111,8 @@ class FM:
         self.net: _Net | None = None
         self.attributes = _features(None, 0)
         """[n_items, item features]: values x_l."""
+        self.events = np.zeros(0, dtype=np.int64)
+        """[n_items]: events of each item in the log."""
         self._catalogue: tuple[Tensor, Tensor] | None = None  # vectors and biases of all items, once scored with
 
     @classmethod
@@ -117,10 +124,11 @@ class FM:
         """Predict every event from the bag of events before it, the last one, and attributes."""
         c, log = self.config, data.interactions
         windows = Windows(log, c.max_len)
-        self.attributes = _evened(_features(data.item_features, log.n_items))
+        self.attributes = _weighted(_features(data.item_features, log.n_items))
+        self.events = np.bincount(log.item, minlength=log.n_items)
         users = _features(log.features, log.n_users)
         decay = _decay(c.max_len, c.half_life).to(self.device)
-        met = torch.from_numpy(np.unique(log.item).astype(np.int64)).to(self.device)
+        met = torch.from_numpy(np.flatnonzero(self.events)).to(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width)
@@ -160,7 +168,7 @@ class FM:
         q = q + net.last(torch.from_numpy(last).to(self.device)) + net.context
         q = q + bag(_features(history.features, history.n_users), net.user_feature.weight)
         if self._catalogue is None:
-            self._catalogue = self._items(torch.arange(history.n_items))
+            self._catalogue = self._all_items()
         vectors, biases = self._catalogue
         scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
         return scores
@@ -174,6 +182,21 @@ class FM:
             vectors = vectors + bag(attributes, net.item_feature.weight, sparse_gradient=True)
             bias = bias + bag(attributes, net.item_feature_bias.weight, sparse_gradient=True)[:, 0]
         return vectors, bias
+
+    def _all_items(self) -> tuple[Tensor, Tensor]:
+        """Vectors [n_items, d] and biases [n_items]; those of items without events as their attributes foretell."""
+        vectors, biases = self._items(torch.arange(len(self.events)))
+        met = self.events > 0
+        unseen = np.flatnonzero(~met & (np.diff(self.attributes.indptr) > 0))
+        if len(unseen):
+            X, weight = self.attributes[met], sparse.diags_array(np.sqrt(self.events[met]))
+            known = torch.cat((vectors, biases[:, None]), dim=1).cpu().numpy()[met]
+            G = (X.T @ weight @ X).toarray() + RIDGE * np.eye(X.shape[1])
+            foretold = self.attributes[unseen] @ np.linalg.solve(G, X.T @ (weight @ known))
+            rows = torch.from_numpy(unseen).to(vectors.device)
+            vectors[rows] = torch.from_numpy(foretold[:, :-1].astype(np.float32)).to(vectors)
+            biases[rows] = torch.from_numpy(foretold[:, -1].astype(np.float32)).to(biases)
+        return vectors, biases
 
     def _fitted(self) -> _Net:
         if self.net is None:
@@ -189,12 +212,14 @@ class FM:
             "A_indices": A.indices,
             "A_indptr": A.indptr,
             "A_shape": np.array(A.shape),
+            "A_events": self.events,
         }
 
     def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """Take back what `state` gave."""
         parts = (state["A_data"], state["A_indices"], state["A_indptr"])
         self.attributes = sparse.csr_matrix(parts, shape=tuple(state["A_shape"]))
+        self.events = state["A_events"]
         weights = {name: torch.from_numpy(np.array(v)) for name, v in state.items() if not name.startswith("A_")}
         n_features = (len(weights["item_feature.weight"]), len(weights["user_feature.weight"]))
         self.net = _Net(len(weights["item.weight"]), *n_features, self.config.width).to(self.device)
@@ -207,11 +232,13 @@ def _features(matrix: sparse.csr_matrix | None, rows: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.zeros((rows, 0), np.float32)) if matrix is None else matrix
 
 
-def _evened(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Rows divided by the root of their sum: 1/√m for each of m attributes."""
-    total = np.asarray(attributes.sum(1)).ravel()
-    scale = np.divide(1, np.sqrt(total), out=np.zeros_like(total), where=total > 0)
-    return sparse.csr_matrix(sparse.diags_array(scale) @ attributes, dtype=np.float32)
+def _weighted(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
+    """Values times the inverse document frequency of their column, log((n + 1) / (items + 1)); rows of length 1."""
+    items = np.bincount(attributes.indices, minlength=attributes.shape[1])
+    x = attributes @ sparse.diags_array(np.log((attributes.shape[0] + 1) / (items + 1)))
+    length = np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())
+    scale = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
+    return sparse.csr_matrix(sparse.diags_array(scale) @ x, dtype=np.float32)
 
 
 def _decay(T: int, half_life: float) -> Tensor:

@@ -24,8 +24,8 @@ def fitted(random_log, dataset_of):
     with torch.no_grad():
         model.net.item_bias += torch.randn(log.n_items)
         model.net.item_feature_bias.weight += torch.randn(4, 1)
-    x = attributes.toarray()
-    return model, log, x / np.sqrt(np.maximum(x.sum(1, keepdims=True), 1))
+    x = attributes.toarray() * np.log((log.n_items + 1) / ((attributes.toarray() > 0).sum(0) + 1))
+    return model, log, x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
 
 
 def brute_force(net, events, of_user, item, of_item):
@@ -50,7 +50,7 @@ def test_equals_the_equation_pair_by_pair(fitted):
     for user in range(5):  # user 0 has no events
         mine = log.user == user
         events = list(zip(log.item[mine], log.weight[mine].astype(float), strict=True))
-        for item in range(log.n_items):
+        for item in np.unique(log.item):
             expected = brute_force(model.net, events, of_users[user], item, attributes[item])
             assert scores[user, item] == pytest.approx(expected, abs=1e-4)
 
@@ -59,6 +59,23 @@ def test_without_attributes_of_the_user_their_terms_are_left_out(fitted):
     model, log, attributes = fitted
     scores = model.score(Interactions.of_histories([[3, 5]], log.n_items))
     assert scores[0, 7] == pytest.approx(brute_force(model.net, [(3, 1.0), (5, 1.0)], [], 7, attributes[7]), abs=1e-4)
+
+
+def test_an_item_nobody_met_scores_as_its_attributes_foretell(fitted):
+    """Least squares with weights √events and ridge 3, solved column by column with augmented rows."""
+    model, log, attributes = fitted
+    events = np.bincount(log.item, minlength=log.n_items)
+    assert events[0] == 0
+    known = events > 0
+    with torch.no_grad():
+        (vectors, biases), found = model._items(torch.arange(log.n_items)), model._all_items()
+    targets = np.column_stack((vectors.numpy(), biases.numpy()))[known]
+    root = np.sqrt(np.sqrt(events[known]))[:, None]
+    rows = np.vstack((root * attributes[known], np.sqrt(3.0) * np.eye(4)))
+    weights = np.linalg.lstsq(rows, np.vstack((root * targets, np.zeros((4, 4)))), rcond=None)[0]
+    np.testing.assert_allclose(found[0][0].numpy(), (attributes[0] @ weights)[:-1], atol=1e-4)
+    np.testing.assert_allclose(found[1][0].item(), (attributes[0] @ weights)[-1], atol=1e-4)
+    np.testing.assert_allclose(found[0][known].numpy(), vectors.numpy()[known])
 
 
 def test_the_bag_of_training_is_the_bag_of_scoring():
