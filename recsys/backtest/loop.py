@@ -21,10 +21,11 @@ from recsys.backtest.outcome import (
     keep_decided,
     outcome_of,
 )
-from recsys.backtest.replay import DAY, Period, visits
+from recsys.backtest.replay import Period, visits
 from recsys.backtest.serve import answers, feedback, worth
 from recsys.backtest.setting import Setting, apart
 from recsys.config import Config
+from recsys.data.contract import DAY
 from recsys.data.prepared import Prepared
 from recsys.data.schema import TIME
 from recsys.feedback.store import open_store

@@ -10,10 +10,11 @@ import numpy as np
 import pandas as pd
 
 from recsys.config import BacktestSection
+from recsys.data.contract import DAY
 from recsys.data.schema import ITEM, TIME, USER
 from recsys.errors import InputError
 
-DAY, MINUTE = 86_400, 60
+MINUTE = 60
 FEWEST_PERIODS = 2
 Raw = list[Any]
 """Raw ids."""

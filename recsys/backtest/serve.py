@@ -8,8 +8,9 @@ import numpy as np
 import pandas as pd
 
 from recsys.backtest.replay import Period, Visits
-from recsys.data.idmap import IdMap
+from recsys.data.idmap import UNKNOWN, IdMap
 from recsys.data.interactions import Interactions
+from recsys.data.prepare import UNTYPED
 from recsys.data.schema import EVENT, ITEM, RATING, TIME, USER
 from recsys.feedback.event import IMPRESSION, Event
 from recsys.metrics.ranking import PerUser, ndcg, relevance
@@ -19,16 +20,18 @@ from recsys.serving.recommender import Engine
 K = 10
 QUESTION = "question"
 """Column: place of the visit that a recommendation answers."""
-UNTYPED = "interaction"
-"""Type of a response where the log has none."""
 
 
 def answers(bundle: Path, visits: Visits) -> pd.DataFrame:
     """The ten best items for each visit by the model that serves in a bundle: `Engine.recommend`, and `question`."""
     engine = Engine(Bundle.load(bundle))
     found = engine.recommend(visits.users, visits.histories, k=K)
-    # An answer begins with rank 1; none is empty as long as somebody has not met the whole catalogue.
-    return found.assign(**{QUESTION: np.cumsum(found["rank"].to_numpy() == 1) - 1})
+    # Who has met nearly all that the model knows gets a short answer, or none.
+    catalogue = engine.bundle.data.items
+    met = catalogue.rows([item for history in visits.histories for item in history]) != UNKNOWN
+    asker = np.repeat(np.arange(len(visits)), np.array([len(history) for history in visits.histories], np.int64))
+    left = len(catalogue) - np.bincount(asker[met], minlength=len(visits))
+    return found.assign(**{QUESTION: np.repeat(np.arange(len(visits)), np.minimum(left, K))})
 
 
 def worth(answered: pd.DataFrame, visits: Visits, items: IdMap) -> PerUser:
@@ -45,7 +48,8 @@ def feedback(
     """What a service would have sent in: the champion's lists as impressions, the events of the period as responses.
 
     No propensities: the champion shows its best items with certainty, and where nothing else could have been shown,
-    nothing is known of what it would have been worth.
+    nothing is known of what it would have been worth. A response without a type in the log is called as the weights of
+    events call it.
     """
     happened = period.of(events)
     visit_of = {

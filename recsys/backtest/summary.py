@@ -8,6 +8,7 @@ import pandas as pd
 from recsys.backtest.outcome import POLICIES, Outcome, outcome_of, worth_of
 from recsys.backtest.setting import Setting
 from recsys.config import PromotionSection, Section
+from recsys.errors import InputError
 from recsys.metrics.intervals import bootstrap_mean, paired_bootstrap
 from recsys.metrics.ranking import PerUser
 
@@ -52,7 +53,7 @@ class Summary(Section):
     periods: tuple[PeriodSummary, ...]
     whole: Stretch
     late: Stretch
-    """The second half of the periods."""
+    """The second half of the periods in which somebody took anything new."""
     retrained: int
     promoted: int
     refused: int
@@ -64,6 +65,7 @@ def summarize(setting: Setting) -> Summary:
     """Read what all periods came to.
 
     Raises:
+        InputError: nobody took anything new.
         RuntimeError: a period is not done.
     """
     outcomes = [outcome_of(setting, number) for number in range(len(setting.periods) + 1)]
@@ -72,6 +74,11 @@ def summarize(setting: Setting) -> Summary:
         raise RuntimeError(f"{len(done)} of {len(outcomes)} periods are done")
     config, served = setting.config.promotion, done[1:]
     worth = [_by_user(worth_of(setting, one.number)) for one in served]
+    visited = [found for found in worth if len(found)]
+    if not visited:
+        raise InputError(
+            f"in no period of {setting.config.name} did anybody take anything new: there is nothing to compare"
+        )
     judged = [one for one in served if one.decision.retrain]
     return Summary(
         name=setting.config.name,
@@ -85,8 +92,8 @@ def summarize(setting: Setting) -> Summary:
             )
             for one, found in zip(served, worth, strict=True)
         ),
-        whole=_stretch(worth, config),
-        late=_stretch(worth[len(worth) // 2 :], config),
+        whole=_stretch(visited, config),
+        late=_stretch(visited[len(visited) // 2 :], config),
         retrained=len(judged),
         promoted=sum(one.promoted for one in judged),
         refused=sum(not one.promoted for one in judged),
