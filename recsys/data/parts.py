@@ -60,14 +60,14 @@ def watermark(folder: Path) -> int:
     return max((number for number, _ in _numbered(folder)), default=0)
 
 
-def read_parts(folder: Path, after: int = 0) -> pd.DataFrame | None:
-    """Events of the parts beyond a watermark, in the order in which they came; none where there are none.
+def read_parts(folder: Path) -> pd.DataFrame | None:
+    """Events of all parts, in the order in which they came; none where there are none.
 
     Returns:
         The columns that a part has, `user_id`, `item_id` and `timestamp` at least; ids int64 where every one is a
         plainly written integer, else text.
     """
-    parts = [pd.read_parquet(path) for number, path in sorted(_numbered(folder)) if number > after]
+    parts = [pd.read_parquet(path) for _, path in sorted(_numbered(folder))]
     parts = [part for part in parts if len(part)]
     return typed(reduce(joined, parts)) if parts else None
 

@@ -43,20 +43,6 @@ def watermark(config: Config) -> int:
     return parts.watermark(_folder(config))
 
 
-def ingested(config: Config, after: int = 0) -> pd.DataFrame:
-    """Accepted events, in the order in which they came.
-
-    Args:
-        config: its name and store are read.
-        after: only parts that reach beyond this watermark.
-
-    Returns:
-        `user_id`, `item_id` and `timestamp`, `event_type` and `rating` where any event has them.
-    """
-    found = parts.read_parts(_folder(config), after)
-    return _frame([]).drop(columns=EVENT_ID) if found is None else found
-
-
 def so_far(config: Config) -> Counts:
     """What became of all events that were ever drained for this configuration's name."""
     return parts.counts_of(_folder(config))

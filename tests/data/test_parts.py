@@ -48,8 +48,6 @@ def test_parts_are_read_in_their_order_and_from_a_watermark(folder):
         write(folder, number, frame(users))
     assert watermark(folder) == 10**12
     assert read_parts(folder)["user_id"].tolist() == ["a", "b", "a", "c"]
-    assert read_parts(folder, 7)["user_id"].tolist() == ["b", "a", "c"]
-    assert read_parts(folder, 10**12) is None
     assert rows_of(folder) == 4
 
 
