@@ -6,6 +6,7 @@ import json
 import sys
 import time
 import zlib
+from codecs import BOM_UTF8
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from functools import partial
@@ -50,12 +51,13 @@ def events_in(stream: BinaryIO, name: str) -> Iterator[Event | Malformed]:
         InputError: the first line of a CSV does not name events; raised before any event is asked for.
     """
     lines = ((number, line) for number, line in enumerate(_lines(stream), start=1) if line.strip())
-    first = next(lines, None)
-    if first is None:
+    number, first = next(lines, (0, b""))
+    if not number:
         return iter(())
-    if name.lower().removesuffix(GZIP).endswith(JSON_SUFFIXES) or first[1].lstrip().startswith(b"{"):
-        return _events(chain([first], lines), _of_json, header=None)
-    header, columns = _header(first[1], name)
+    first = first.removeprefix(BOM_UTF8)
+    if name.lower().removesuffix(GZIP).endswith(JSON_SUFFIXES) or first.lstrip().startswith(b"{"):
+        return _events(chain([(number, first)], lines), _of_json, header=None)
+    header, columns = _header(first, name)
     return _events(lines, partial(_of_csv, columns=columns), header)
 
 
@@ -107,7 +109,7 @@ def _lines(stream: BinaryIO) -> Iterator[bytes]:
 
 def _header(line: bytes, name: str) -> tuple[str, list[str]]:
     """The line that names the columns, and what it names."""
-    header = line.decode("utf-8-sig", errors="backslashreplace")
+    header = line.decode(errors="backslashreplace")
     seen = f"{name} begins with {header[:80]!a}"
     expected = f"expected JSON lines, or a CSV with the columns {', '.join(REQUIRED)}"
     try:

@@ -37,6 +37,11 @@ def test_a_csv_may_order_its_columns_quote_its_values_and_begin_with_a_byte_orde
     assert found(*lines) == [ANNA]
 
 
+@pytest.mark.parametrize("name", ["events.jsonl", "standard input"])
+def test_json_lines_may_begin_with_a_byte_order_mark(name):
+    assert found("\ufeff" + JSON[0], JSON[1], name=name) == [ANNA, BEN]
+
+
 def test_blank_lines_hold_nothing_but_count():
     first, second = found("", JSON[0], "   ", "", "{")
     assert first == ANNA
