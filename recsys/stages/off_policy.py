@@ -76,7 +76,7 @@ def logged_since(since: int, config: Config, split: Split) -> Logged | None:
     else 1; 0 without a response.
     """
     with store_if_there(config.store) as feedback:
-        rows = [] if feedback is None else [_row(one, config) for one in feedback.shown() if _counts(one, since)]
+        rows = [] if feedback is None else [_row(one, config) for one in feedback.shown(since) if _counts(one)]
     if not rows:
         return None
     found = pd.DataFrame(rows, columns=["request", "user", "item", "position", "propensity", "reward"])
@@ -90,10 +90,9 @@ def logged_since(since: int, config: Config, split: Split) -> Logged | None:
     return Logged(slots, split.data.users.rows(found["user"]))
 
 
-def _counts(shown: Shown, since: int) -> bool:
+def _counts(shown: Shown) -> bool:
     event = shown.impression
-    placed = event.position is not None and event.position <= LAST_POSITION
-    return placed and event.propensity is not None and event.timestamp >= since
+    return event.position is not None and event.position <= LAST_POSITION and event.propensity is not None
 
 
 def _row(shown: Shown, config: Config) -> tuple[Any, ...]:
