@@ -26,6 +26,8 @@ from recsys.stages.workspace import located, prepared_set
 SETS = ("",)
 SOURCE = "synthetic?users=3000&items=8000&events=60000"
 FAMILY = "als"
+NOBODY = np.empty(0)
+"""No cold users, and nobody who took anything of the tail: only the gain is looked at."""
 EQUAL_GATES, EQUAL_USERS = 1000, (20, 50, 100, 200, 500)
 GATES, GAINS, USERS = 200, (0.0, 0.025, 0.05, 0.1, 0.15, 0.2), (100, 300, 1000, 3000)
 PICTURE = ROOT / "docs" / "img" / "gate-power.png"
@@ -111,8 +113,8 @@ def promoted(
         challenger, champion = swapped(pairs[drawn], generator)
         challenger = raised(challenger, gain, pairs, generator)
         evidence = Evidence(
-            Side("challenger", challenger, 0.5, None, None),
-            Side("champion", champion, 0.5, None, None),
+            Side("challenger", challenger, 0.5, NOBODY, NOBODY),
+            Side("champion", champion, 0.5, NOBODY, NOBODY),
             "champion",
             latency_ms=1.0,
             artifact_mib=1.0,

@@ -3,13 +3,18 @@
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
+from recsys.data.dataset import Holdout
+from recsys.data.interactions import Interactions
 from recsys.data.schema import IntArray
 from recsys.metrics.evaluation import Evaluation
 from recsys.metrics.off_policy import Comparison
 from recsys.metrics.ranking import PerUser
-from recsys.metrics.segments import Segment
+from recsys.metrics.segments import USER_SEGMENTS, item_segments, user_segments
 
 METRIC = "ndcg@10"
+COLD = USER_SEGMENTS.index("cold")
 
 
 @dataclass(frozen=True, eq=False)
@@ -22,21 +27,18 @@ class Side:
     """[U] ndcg@10; both sides have the same users in the same order."""
     coverage: float
     """coverage@10."""
-    cold_ndcg: float | None
-    """Mean ndcg@10 of the cold users; none where the test has none."""
-    tail_ndcg: float | None
-    """Mean ndcg@10 counted on tail items only; none where no truth lies in the tail."""
+    cold: PerUser
+    """[C] ndcg@10 of the cold users among them; empty where the test has none."""
+    tail: PerUser
+    """[T] ndcg@10 counted on tail items only, of the users who took any; empty where nobody did."""
 
     @classmethod
-    def of(cls, name: str, evaluation: Evaluation, segments: dict[str, Segment]) -> "Side":
-        """Take what the gate needs from an evaluation with k = 10 and its segments."""
-        return cls(
-            name=name,
-            ndcg=evaluation.per_user[METRIC],
-            coverage=evaluation.aggregate["coverage@10"],
-            cold_ndcg=segments["cold"].get(METRIC),
-            tail_ndcg=segments["tail"].get(METRIC),
-        )
+    def of(cls, name: str, evaluation: Evaluation, holdout: Holdout, train: Interactions) -> "Side":
+        """Take what the gate needs from an evaluation with k = 10 on a holdout, of models fitted on `train`."""
+        ndcg = evaluation.per_user[METRIC]
+        is_cold = user_segments(holdout.select(evaluation.users).history) == COLD
+        tail = item_segments(evaluation, holdout, train)["tail"]
+        return cls(name, ndcg, evaluation.aggregate["coverage@10"], ndcg[is_cold], tail[~np.isnan(tail)])
 
 
 @dataclass(frozen=True, eq=False)

@@ -4,8 +4,12 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal
 
+import numpy as np
+
 from recsys.config import PromotionSection
+from recsys.metrics.intervals import paired_bootstrap
 from recsys.metrics.off_policy import Comparison
+from recsys.metrics.ranking import PerUser
 from recsys.promotion.evidence import METRIC, Evidence, Side
 
 Direction = Literal["at least", "at most"]
@@ -30,26 +34,38 @@ class GuardResult:
 
 @dataclass(frozen=True)
 class Drop:
-    """The challenger may be lower than the champion by a share at most; without a champion nothing is compared."""
+    """The challenger may be lower than the champion by a share at most; without a champion nothing is compared.
+
+    Where there is a value a user, a lower mean must also be no chance: the interval of the paired difference lies
+    below 0. A tail in which one user of fifty finds anything says nothing.
+    """
 
     name: str
-    of: Callable[[Side], float | None]
+    of: Callable[[Side], PerUser | float]
     limit: Callable[[PromotionSection], float]
 
     def check(self, evidence: Evidence, config: PromotionSection) -> GuardResult | None:
         """A value that is no number is too low."""
         if evidence.baseline_kind != "champion":
             return None
-        value, champion, limit = self.of(evidence.challenger), self.of(evidence.baseline), self.limit(config)
-        if value is None or champion is None:
-            holds, reason = True, "has no test users to be measured on"
-        elif champion == 0:
+        ours, theirs = (np.atleast_1d(self.of(side)) for side in (evidence.challenger, evidence.baseline))
+        limit = self.limit(config)
+        if not (len(ours) and len(theirs)):
+            reason = "has no test users to be measured on"
+            return GuardResult(self.name, "at least", None, None, limit, True, reason)
+        value, champion = float(ours.mean()), float(theirs.mean())
+        if champion == 0:
             holds, reason = value >= 0, f"{value:.4f} against 0.0000, nothing to lose"
         else:
             change = value / champion - 1
             # A drop exactly at the limit holds, whatever the division rounds to.
             holds = change >= -limit - 1e-12
             reason = f"{value:.4f} against {champion:.4f}, {change:+.1%}, may drop by {limit:.1%}"
+            if not holds and len(ours) > 1:
+                gain = paired_bootstrap(ours, theirs, confidence=config.confidence, resamples=config.bootstrap)
+                holds = gain.hi >= 0
+                reason += f", {config.confidence:.0%} interval of the difference [{gain.lo:+.4f}, {gain.hi:+.4f}]"
+                reason += " holds 0" if holds else ""
         return GuardResult(self.name, "at least", value, champion, limit, holds, reason)
 
 
@@ -101,8 +117,8 @@ def _silence(found: Comparison) -> str:
 
 GUARDS: tuple[Drop | Ceiling | NotProvenWorse, ...] = (
     Drop("coverage@10", lambda side: side.coverage, lambda config: config.max_coverage_drop),
-    Drop(f"cold users' {METRIC}", lambda side: side.cold_ndcg, lambda config: config.max_cold_drop),
-    Drop(f"tail items' {METRIC}", lambda side: side.tail_ndcg, lambda config: config.max_tail_drop),
+    Drop(f"cold users' {METRIC}", lambda side: side.cold, lambda config: config.max_cold_drop),
+    Drop(f"tail items' {METRIC}", lambda side: side.tail, lambda config: config.max_tail_drop),
     Ceiling("p95 latency", lambda found: found.latency_ms, lambda config: config.max_latency_ms, "ms"),
     Ceiling("artifact size", lambda found: found.artifact_mib, lambda config: config.max_artifact_mib, "MiB"),
     NotProvenWorse("off-policy reward"),

@@ -17,7 +17,7 @@ from recsys.metrics.evaluation import Evaluation, evaluate_all
 from recsys.metrics.intervals import bootstrap_mean
 from recsys.metrics.segments import item_segments, segments, user_segments
 from recsys.models.base import Recommender
-from recsys.promotion import METRIC, Side
+from recsys.promotion import COLD, METRIC, Side
 from recsys.stages.candidates import Fitted, on_train_and_validation
 from recsys.stages.hybrids import Chosen, restored
 from recsys.stages.workspace import code_digest, work
@@ -50,9 +50,8 @@ class Tested(Section):
     def side(self, name: str, shown_as: str) -> Side:
         """A model as the gate sees it."""
         with np.load(self.per_user, allow_pickle=False) as ndcg:
-            values = ndcg[name]
-        cold, tail = (self.segments[name][segment].get(METRIC) for segment in ("cold", "tail"))
-        return Side(shown_as, values, self.metrics[name]["coverage@10"], cold, tail)
+            values, tail, is_cold = ndcg[name], ndcg[f"{name}/tail"], ndcg["segment"] == COLD
+        return Side(shown_as, values, self.metrics[name]["coverage@10"], values[is_cold], tail[~np.isnan(tail)])
 
 
 def members_for_test(config: Config, fitted: Mapping[str, Fitted]) -> dict[str, Recommender]:

@@ -16,7 +16,6 @@ from recsys.hybrid import persistence
 from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.pool import FLOOR
 from recsys.metrics.evaluation import evaluate
-from recsys.metrics.segments import segments
 from recsys.models.base import Recommender
 from recsys.promotion import Evidence, Side, Verdict, judge, refuse
 from recsys.records import Move
@@ -164,7 +163,7 @@ def _judge(
         log.info("promote: champion v%d is scored by %s", champion.number, why)
         known = split.for_test.interactions
         evaluation = evaluate(scorer, split.test, known, item_features=split.data.item_features, seed=config.seed)
-        baseline = Side.of(name, evaluation, segments(evaluation, split.test, known))
+        baseline = Side.of(name, evaluation, split.test, known)
         kind = "champion"
         logged = off_policy(config, split, evaluated, scorer, bundle)
     evidence = Evidence(

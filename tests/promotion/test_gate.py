@@ -10,15 +10,27 @@ from recsys.config import PromotionSection
 from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
 from recsys.metrics.evaluation import evaluate
-from recsys.metrics.segments import segments
 from recsys.promotion import Evidence, Side, judge, refuse
 
 CONFIG = PromotionSection()
 QUICK = PromotionSection(bootstrap=200)
+COLD_LOST = (
+    "cold users' ndcg@10 0.0350 against 0.0400, -12.5%, may drop by 10.0%, "
+    "95% interval of the difference [-0.0050, -0.0050]: failed"
+)
+TAIL_LOST = (
+    "tail items' ndcg@10 0.0050 against 0.0200, -75.0%, may drop by 50.0%, "
+    "95% interval of the difference [-0.0150, -0.0150]: failed"
+)
 
 
-def side(name, ndcg, coverage=0.5, cold_ndcg=0.04, tail_ndcg=0.02):
-    return Side(name, np.asarray(ndcg, float), coverage, cold_ndcg, tail_ndcg)
+def alike(value, users=20):
+    """As many users who are all served alike."""
+    return np.full(users, value)
+
+
+def side(name, ndcg, coverage=0.5, cold=0.04, tail=0.02):
+    return Side(name, np.asarray(ndcg, float), coverage, alike(cold), alike(tail))
 
 
 def evidence(challenger, champion, kind="champion", **more):
@@ -34,7 +46,7 @@ def evidence(challenger, champion, kind="champion", **more):
 def better(**changes):
     """A challenger that beats the champion for every user, with something else changed."""
     case = evidence(np.full(50, 0.2), np.full(50, 0.1))
-    ours = {key: value for key, value in changes.items() if key in ("coverage", "cold_ndcg", "tail_ndcg")}
+    ours = {key: value for key, value in changes.items() if key in ("coverage", "cold", "tail")}
     rest = {key: value for key, value in changes.items() if key not in ours}
     return replace(case, challenger=replace(case.challenger, **ours), **rest)
 
@@ -118,8 +130,8 @@ def test_a_negative_min_gain_allows_a_small_loss():
     ("change", "reason"),
     [
         ({"coverage": 0.24}, "coverage@10 0.2400 against 0.5000, -52.0%, may drop by 50.0%: failed"),
-        ({"cold_ndcg": 0.035}, "cold users' ndcg@10 0.0350 against 0.0400, -12.5%, may drop by 10.0%: failed"),
-        ({"tail_ndcg": 0.005}, "tail items' ndcg@10 0.0050 against 0.0200, -75.0%, may drop by 50.0%: failed"),
+        ({"cold": alike(0.035)}, COLD_LOST),
+        ({"tail": alike(0.005)}, TAIL_LOST),
         ({"latency_ms": 500.1}, "p95 latency 500.1 ms, at most 500.0 ms: failed"),
         ({"artifact_mib": 5000.0}, "artifact size 5000.0 MiB, at most 4096.0 MiB: failed"),
         ({"latency_ms": float("nan")}, "p95 latency nan ms, at most 500.0 ms: failed"),
@@ -134,15 +146,26 @@ def test_a_guard_that_does_not_hold_keeps_the_champion(change, reason):
 
 
 @pytest.mark.parametrize(
-    "change", [{"coverage": 0.25}, {"cold_ndcg": 0.036}, {"tail_ndcg": 0.01}, {"latency_ms": 500.0}]
+    "change", [{"coverage": 0.25}, {"cold": alike(0.036)}, {"tail": alike(0.01)}, {"latency_ms": 500.0}]
 )
 def test_a_drop_exactly_at_the_limit_is_allowed(change):
     assert judge(better(**change), CONFIG).promoted
 
 
+def test_a_drop_that_may_be_chance_is_none():
+    """One of fifty users found something in the tail with the champion, and nobody does now; or ten of them did."""
+    tails = [np.where(np.arange(50) < found, 0.4, 0.0) for found in (0, 1, 10)]
+    case = better(tail=tails[0])
+    lucky = judge(replace(case, baseline=replace(case.baseline, tail=tails[1])), CONFIG)
+    assert lucky.promoted
+    assert lucky.reasons[3].startswith("tail items' ndcg@10 0.0000 against 0.0080, -100.0%, may drop by 50.0%, 95%")
+    assert lucky.reasons[3].endswith("] holds 0: passed")
+    assert not judge(replace(case, baseline=replace(case.baseline, tail=tails[2])), CONFIG).promoted
+
+
 def test_what_the_test_cannot_measure_does_not_stand_in_the_way():
-    case = better(cold_ndcg=None)
-    case = replace(case, baseline=replace(case.baseline, cold_ndcg=None, tail_ndcg=0.0))
+    case = better(cold=alike(0, users=0))
+    case = replace(case, baseline=replace(case.baseline, cold=alike(0, users=0), tail=alike(0.0)))
     verdict = judge(case, CONFIG)
     assert verdict.promoted
     assert verdict.reasons[2] == "cold users' ndcg@10 has no test users to be measured on: passed"
@@ -251,8 +274,8 @@ def test_sides_are_taken_from_evaluations():
     train = Interactions.of_histories([[0, 0, 0, 0, 1]], n_items=3)
     holdout = Holdout(Interactions.of_histories([[], [1]], 3), Interactions.of_histories([[0], [2]], 3))
     evaluation = evaluate(Descending(), holdout, train)
-    taken = Side.of("challenger", evaluation, segments(evaluation, holdout, train))
+    taken = Side.of("challenger", evaluation, holdout, train)
     # Lists 0 1 2 and 0 2: the cold user's item is first, the other's, which is in the tail, second.
     assert taken.ndcg == pytest.approx([1, 1 / np.log2(3)])
-    assert (taken.coverage, taken.cold_ndcg) == (1.0, 1.0)
-    assert taken.tail_ndcg == pytest.approx(1 / np.log2(3))
+    assert (taken.coverage, taken.cold.tolist()) == (1.0, [1.0])
+    assert taken.tail.tolist() == pytest.approx([1 / np.log2(3)])

@@ -19,9 +19,13 @@ def logged(clicked, needed=100):
     return compare(log, np.zeros(400, int), np.ones(400, int), needed=needed, resamples=200)
 
 
+def side(name, ndcg, coverage=0.5, cold=0.04, tail=0.02):
+    return Side(name, np.full(50, ndcg), coverage, np.full(20, cold), np.full(20, tail))
+
+
 def evidence(off_policy, kind="champion"):
     """A challenger that finds twice as much on the test."""
-    found, lost = (Side(name, np.full(50, value), 0.5, 0.04, 0.02) for name, value in (("c", 0.2), ("v3", 0.1)))
+    found, lost = (side(name, value) for name, value in (("c", 0.2), ("v3", 0.1)))
     return Evidence(found, lost, kind, latency_ms=4.2, artifact_mib=30.0, off_policy=off_policy)
 
 
@@ -72,7 +76,7 @@ def test_popularity_is_no_champion_to_compare_with():
 
 def test_every_limit_of_the_configuration_is_that_of_a_guard():
     """Each guard reads its own key: with that key at its strictest, it alone fails."""
-    worse = Side("c", np.full(50, 0.2), 0.49, 0.039, 0.019)
+    worse = side("c", 0.2, 0.49, 0.039, 0.019)
     case = Evidence(worse, evidence(None).baseline, "champion", latency_ms=4.2, artifact_mib=30.0)
     keys = {
         "max_coverage_drop": "coverage@10",
