@@ -14,7 +14,7 @@ from flows.form import LEAST_DAYS, MOST_DAYS, MOST_ITEMS, configured
 from flows.server import check_server
 from recsys import config as configuration
 from recsys.cli import main as answer
-from recsys.cli.app import AsJson, ConfigFile, ModelUri, Overrides, app, print_json, print_table
+from recsys.cli.app import LOOP, PIPELINE, AsJson, ConfigFile, ModelUri, Overrides, app, print_json, print_table
 from recsys.errors import InputError
 from tasks import clock  # the clock of the process starts with this import
 from tasks.settings import settle, settle_terminal
@@ -28,7 +28,7 @@ Report = Annotated[
 ]
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Run the whole pipeline: validate, prepare, train, combine, judge, promote."""
     config = configured(str(config_file), overrides or ())
@@ -40,7 +40,7 @@ def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = N
     show_run(card, config, folder)
 
 
-@app.command()
+@app.command(rich_help_panel=LOOP)
 def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Take new feedback in; where it is worth it, train from the champion's parameters, judge, promote."""
     config = configured(str(config_file), overrides or ())
@@ -55,7 +55,7 @@ def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report
         show_run(done.card, config, folder)
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 def backtest(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Replay the log by periods: the loop beside a model that is frozen and one that is always overwritten."""
     config = configured(str(config_file), overrides or ())
@@ -69,7 +69,7 @@ def backtest(config_file: ConfigFile, overrides: Overrides = None, report: Repor
     typer.echo(f"{verdict(summary)}\n\n{totals_table(summary)}\n\nReport: {folder / 'backtest.md'}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOP)
 def ingest(config_file: ConfigFile, overrides: Overrides = None) -> None:
     """Drain new events of the feedback store into the training log, judged by the data contract."""
     config = configuration.load(config_file, overrides or ())
@@ -85,7 +85,7 @@ def ingest(config_file: ConfigFile, overrides: Overrides = None) -> None:
     typer.echo("\n".join(counts_lines(config, counts)))
 
 
-@app.command()
+@app.command(rich_help_panel=LOOP)
 def deploy(config_file: ConfigFile) -> None:
     """Register the flows on the Prefect server, with forms and schedules, for workers to run."""
     config = _with_server(config_file)
@@ -96,7 +96,7 @@ def deploy(config_file: ConfigFile) -> None:
     typer.echo(f"Nothing runs without a worker: prefect worker start --pool {made[0].work_pool_name}")
 
 
-@app.command("serve-flows")
+@app.command("serve-flows", rich_help_panel=LOOP)
 def serve_flows(config_file: ConfigFile) -> None:
     """Register the flows on the Prefect server and run what is due, without a worker, until Ctrl-C."""
     config = _with_server(config_file)
@@ -108,7 +108,7 @@ def serve_flows(config_file: ConfigFile) -> None:
     typer.echo("Ended; schedules rest until it is served again")
 
 
-@app.command("batch-recommend")
+@app.command("batch-recommend", rich_help_panel=LOOP)
 def batch_recommend(
     config_file: ConfigFile,
     overrides: Overrides = None,
@@ -135,7 +135,7 @@ def batch_recommend(
     typer.echo(f"Parquet: {folder}")
 
 
-@app.command()
+@app.command(rich_help_panel=LOOP)
 def monitor(
     config_file: ConfigFile,
     overrides: Overrides = None,

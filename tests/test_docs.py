@@ -68,6 +68,10 @@ def test_commands_parse(line: str) -> None:
     command.make_context(command.name, words)  # raises on an unknown option or a missing argument
 
 
+def test_every_command_stands_under_a_heading_of_the_help() -> None:
+    assert not [name for name, command in cli.commands.items() if not isinstance(command.rich_help_panel, str)]
+
+
 def test_every_command_is_in_the_readme() -> None:
     assert [path for path in leaves(cli) if f"recsys {' '.join(path)}" not in README] == []
 

@@ -6,10 +6,10 @@ from typing import Annotated
 import typer
 
 from recsys import config as configuration
-from recsys.cli.app import ConfigFile, Overrides, Store, app, tell_progress
+from recsys.cli.app import PIPELINE, ConfigFile, Overrides, Store, app, tell_progress
 
 data = typer.Typer(no_args_is_help=True, help="Data sets that are fetched by name.")
-app.add_typer(data, name="data")
+app.add_typer(data, name="data", rich_help_panel="Data")
 
 
 @data.command()
@@ -26,7 +26,7 @@ def fetch(
     typer.echo("\n".join(f"  {path}" for path in (found.events, found.users, found.items)))
 
 
-@app.command()
+@app.command(rich_help_panel=PIPELINE)
 def validate(config_file: ConfigFile, overrides: Overrides = None) -> None:
     """Check the data against the contract; write the report whatever the verdict."""
     config = configuration.load(config_file, overrides or ())

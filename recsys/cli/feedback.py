@@ -6,10 +6,10 @@ from typing import Annotated
 
 import typer
 
-from recsys.cli.app import AsJson, Store, app, print_json, tell_progress
+from recsys.cli.app import LOOP, AsJson, Store, app, print_json, tell_progress
 
 feedback = typer.Typer(no_args_is_help=True, help="Events of what was shown and what was done about it.")
-app.add_typer(feedback, name="feedback")
+app.add_typer(feedback, name="feedback", rich_help_panel=LOOP)
 
 
 @feedback.command()
@@ -57,7 +57,7 @@ def quarantine(store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
     )
 
 
-@app.command()
+@app.command(rich_help_panel=LOOP)
 def forget(
     user: Annotated[str, typer.Option("--user", metavar="ID", help="Whom to forget.")],
     store: Store = Path("mlruns"),

@@ -6,11 +6,22 @@ from typing import Annotated
 import typer
 
 from recsys import config as configuration
-from recsys.cli.app import AsJson, ConfigFile, ModelUri, Overrides, Store, app, print_json, print_table, tell_progress
+from recsys.cli.app import (
+    MODELS,
+    AsJson,
+    ConfigFile,
+    ModelUri,
+    Overrides,
+    Store,
+    app,
+    print_json,
+    print_table,
+    tell_progress,
+)
 from recsys.errors import InputError
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def recommend(
     model: ModelUri = None,
     user: Annotated[str | None, typer.Option(metavar="ID", help="Whom to recommend for.")] = None,
@@ -40,7 +51,7 @@ def recommend(
         typer.echo("Nothing usable is known about them: these are the popular items.")
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def evaluate(
     config_file: ConfigFile, model: ModelUri = None, overrides: Overrides = None, as_json: AsJson = False
 ) -> None:
@@ -90,7 +101,7 @@ def evaluate(
     typer.echo(f"Judged: {reason}.")
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def models(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only versions of this model.")] = None,
     store: Store = Path("mlruns"),

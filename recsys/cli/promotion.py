@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.app import AsJson, ModelUri, Store, app, print_json, print_table
+from recsys.cli.app import MODELS, AsJson, ModelUri, Store, app, print_json, print_table
 from recsys.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -16,7 +16,7 @@ Name = Annotated[str | None, typer.Argument(metavar="NAME", help="Name of the mo
 Why = Annotated[str | None, typer.Option("--why", metavar="TEXT", help="The reason; it is kept with the change.")]
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def promote(
     model: ModelUri = None,
     force: Annotated[bool, typer.Option("--force", help="Decide against, or without, the gate.")] = False,
@@ -56,7 +56,7 @@ def promote(
         typer.echo(f"The gate had said: {failed}")
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def rollback(name: Name = None, why: Why = None, store: Store = Path("mlruns")) -> None:
     """Make the previous champion the champion again."""
     from recsys import registry, tracking
@@ -69,7 +69,7 @@ def rollback(name: Name = None, why: Why = None, store: Store = Path("mlruns")) 
     typer.echo(f"{name}: version {new} is champion again, in place of {was}")
 
 
-@app.command()
+@app.command(rich_help_panel=MODELS)
 def history(name: Name = None, store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
     """List every change of champion: when, who decided, and why."""
     from recsys import registry, tracking
