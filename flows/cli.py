@@ -102,10 +102,9 @@ def serve_flows(config_file: ConfigFile) -> None:
     config = _with_server(config_file)
     from flows import deployments
 
-    made = deployments.served(config, config_file)
-    typer.echo("\n".join([f"{config.name} is served, Ctrl-C ends it:", *deployments.lines(made)]))
-    deployments.serve(made)
-    typer.echo("Ended; schedules rest until it is served again")
+    title = f"{config.name} is served until Ctrl-C:"
+    deployments.serve(config, config_file, lambda made: typer.echo("\n".join([title, *deployments.lines(made)])))
+    typer.echo(f"{config.name} is no longer served; its schedules rest until it is")
 
 
 @app.command("batch-recommend", rich_help_panel=LOOP)

@@ -5,17 +5,20 @@ Imported once `tasks.settings.settle` has set the environment and a server was f
 
 import asyncio
 import os
+import signal
+from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 import yaml
-from prefect import serve as serve_deployments
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
 from prefect.client.schemas.objects import ConcurrencyLimitConfig
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
+from prefect.runner import Runner
 from prefect.schedules import Cron
 from prefect.settings import PREFECT_UI_URL
 from prefect.types.entrypoint import EntrypointType
@@ -45,14 +48,26 @@ def deploy(config: Config, path: Path) -> list[RunnerDeployment]:
     return made
 
 
-def served(config: Config, path: Path) -> list[RunnerDeployment]:
-    """All deployments of a configuration, for `serve`; arguments and errors are those of `deploy`."""
-    return [_deployment(entry, pool=False) for entry in _declared(config, path)]
+def serve(config: Config, path: Path, ready: Callable[[list[RunnerDeployment]], None]) -> None:
+    """Register all deployments and run what is due, each run in a process of its own, until SIGINT or SIGTERM.
 
+    Runs that are going on then are cancelled, and schedules rest until somebody serves again.
 
-def serve(deployments: list[RunnerDeployment]) -> None:
-    """Run what is due, each run in a process of its own, until interrupted; schedules rest from then on."""
-    serve_deployments(*deployments, print_starting_message=False)
+    Args:
+        config: what stands at `path`.
+        path: the configuration file, as runs will find it from the working directory of this process.
+        ready: called once everything is registered.
+
+    Raises:
+        InputError: prefect.yaml is not there.
+    """
+    made = [_deployment(entry, pool=False) for entry in _declared(config, path)]
+    runner = _Runner()
+    for one in made:
+        runner.add_deployment(one)
+    ready(made)
+    with suppress(KeyboardInterrupt):
+        asyncio.run(runner.start())
 
 
 def lines(deployments: list[RunnerDeployment]) -> list[str]:
@@ -60,6 +75,17 @@ def lines(deployments: list[RunnerDeployment]) -> list[str]:
     width = max(len(one.full_name) for one in deployments)
     told = [f"  {one.full_name:{width}}  {_when(one)}" for one in deployments]
     return [*told, f"Forms, schedules and runs: {PREFECT_UI_URL.value()}/deployments"]
+
+
+class _Runner(Runner):
+    """Prefect's, which at its end kills runs that the server then takes for running, and trips over SIGTERM (3.8.8)."""
+
+    async def __aexit__(self, *error: Any) -> None:
+        await self.cancel_all()
+        await super().__aexit__(*error)
+
+    def handle_sigterm(self, *args: Any, **kwargs: Any) -> None:
+        os.kill(os.getpid(), signal.SIGINT)
 
 
 def _declared(config: Config, path: Path) -> list[dict[str, Any]]:

@@ -14,6 +14,9 @@ from pydantic import Field
 from recsys.config import Config, load
 from recsys.errors import InputError
 
+ENGINE, TASK = "prefect.flow_runs", "prefect.task_runs"
+"""Loggers of Prefect."""
+
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -57,6 +60,8 @@ def answered(body: Callable[P, R]) -> Callable[P, R]:
     @functools.wraps(body)
     def run(*args: P.args, **kwargs: P.kwargs) -> R:
         logging.getLogger("recsys").setLevel(logging.INFO)
+        for name in (ENGINE, TASK):
+            logging.getLogger(name).addFilter(_told_once)  # the same function is added once
         try:
             return body(*args, **kwargs)
         except InputError as error:
@@ -65,3 +70,11 @@ def answered(body: Callable[P, R]) -> Callable[P, R]:
             return Failed(message=str(error), data=error)  # type: ignore[return-value]  # Prefect raises its data
 
     return run
+
+
+def _told_once(record: logging.LogRecord) -> bool:
+    """Wrong input has no traceback on a run page; the engine, which would repeat it as unexpected, is silent."""
+    if record.exc_info and isinstance(record.exc_info[1], InputError):
+        record.exc_info = None
+        return record.name != ENGINE
+    return True
