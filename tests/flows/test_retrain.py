@@ -37,21 +37,42 @@ def recsys(tmp_path_factory, prefect_server):
     folder = tmp_path_factory.mktemp("shop")
     (folder / "shop.toml").write_text(CONFIG)
 
-    def run(*words):
-        ours = ("PREFECT_", "MLFLOW_")
-        environment = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
-        return subprocess.run(
-            [sys.executable, "-c", PROGRAM, *words],
-            cwd=folder,
-            env=environment | {"PREFECT_API_URL": prefect_server.url},
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=240,
-        )
+    ours = ("PREFECT_", "MLFLOW_")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(ours)}
+    how = {"cwd": folder, "env": inherited | {"PREFECT_API_URL": prefect_server.url}, "text": True}
 
-    run.folder = folder
+    def run(*words):
+        command = [sys.executable, "-c", PROGRAM, *words]
+        return subprocess.run(command, **how, capture_output=True, check=False, timeout=240)
+
+    def killed(*words, at):
+        """The same, killed when it says `at`."""
+        process = subprocess.Popen([sys.executable, "-c", PROGRAM, *words], **how, stderr=subprocess.PIPE)
+        with process:
+            assert any(at in line for line in process.stderr), f"ended without saying {at!r}"
+            process.kill()
+
+    run.killed, run.folder = killed, folder
     return run
+
+
+def add_feedback(recsys, users):
+    """Ten events of each of these strangers, and a line that is none."""
+    lines = [
+        json.dumps(
+            {
+                "event_id": f"e{user}-{turn}",
+                "user_id": user,
+                "item_id": turn + 1,
+                "event_type": "view",
+                "timestamp": 1_700_000_000 + 100 * user + turn,
+            }
+        )
+        for user in users
+        for turn in range(10)
+    ]
+    (recsys.folder / "events.jsonl").write_text("\n".join([*lines, "broken"]) + "\n")
+    assert recsys("feedback", "add", "events.jsonl").returncode == 0
 
 
 @pytest.fixture(scope="module")
@@ -71,21 +92,7 @@ def again(recsys, first):
 @pytest.fixture(scope="module")
 def after_feedback(recsys, again):
     """Strangers have come and taken things, in a format of their own, and something broken."""
-    lines = [
-        json.dumps(
-            {
-                "event_id": f"e{user}-{turn}",
-                "user_id": 9000 + user,
-                "item_id": turn + 1,
-                "event_type": "view",
-                "timestamp": 1_700_000_000 + 100 * user + turn,
-            }
-        )
-        for user in range(30)
-        for turn in range(10)
-    ]
-    (recsys.folder / "events.jsonl").write_text("\n".join([*lines, "broken"]) + "\n")
-    assert recsys("feedback", "add", "events.jsonl").returncode == 0
+    add_feedback(recsys, range(9000, 9030))
     done = recsys("retrain", "shop.toml")
     assert done.returncode == 0, done.stderr
     return done
@@ -119,6 +126,18 @@ def test_the_run_page_says_what_was_decided(after_feedback, prefect_server):
     assert "300 new events are " in told
 
 
+def test_a_killed_retraining_goes_on(after_feedback, recsys):
+    add_feedback(recsys, range(9100, 9140))
+    recsys.killed("retrain", "shop.toml", at="trial 1 of 1")
+    done = recsys("retrain", "shop.toml")
+    assert done.returncode == 0, done.stderr
+    # What was ingested before the kill is in, once, and still new to the champion.
+    assert done.stdout.startswith("Retrained: 400 new events are ")
+    assert "the same data was accepted before" in done.stderr
+    tracking.open_store(recsys.folder / "mlruns")
+    assert [one.number for one in registry.versions(MODEL)] == [1, 2, 3]
+
+
 def test_a_wrong_key_is_told_before_anything_starts(recsys):
     done = recsys("retrain", "shop.toml", "--set", "retrain.max_age=3")
     assert done.returncode == 2
@@ -138,7 +157,7 @@ def test_a_log_without_times_cannot_be_replayed(recsys):
 
 
 def test_a_backtest_ends_with_what_the_loop_was_worth(recsys):
-    done = recsys("backtest", "shop.toml", "--set", "backtest.period_days=40", "--set", "backtest.start=0.7")
+    done = recsys("backtest", "shop.toml", "--set", "backtest.period_days=15", "--set", "backtest.start=0.7")
     assert done.returncode == 0, done.stderr
     assert done.stdout.startswith("Over all periods the loop gained ndcg@10 ")
     report = recsys.folder / "mlruns" / "shop" / "backtest"
