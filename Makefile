@@ -16,7 +16,7 @@ BENCH_READY := $(BENCH_VENV)/.ready
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench ui clean
+.PHONY: help demo test lint types contracts check bench deploy ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -41,6 +41,10 @@ check: lint types contracts test ## all checks, as CI runs them
 
 bench: $(READY) $(BENCH_READY) ## measure every model beside the best public ones (hours), bench/RESULTS.md
 	$(BIN)/python -m bench
+
+CONFIG ?= configs/demo.toml
+deploy: $(READY) ## register the flows on the server of PREFECT_API_URL; CONFIG=my-shop.toml, docs/operations.md
+	$(BIN)/recsys deploy $(CONFIG)
 
 ui: export MLFLOW_DISABLE_TELEMETRY = true
 ui: export DO_NOT_TRACK = 1

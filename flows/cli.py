@@ -196,8 +196,9 @@ def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
 
 def _with_server(config_file: Path) -> "Config":
     """The configuration of a command that needs a Prefect server, once that has answered."""
-    config = configured(str(config_file))
+    configuration.load(config_file)
     check_server()
+    config = configured(str(config_file))
     store = Path(config.store)
     store.mkdir(parents=True, exist_ok=True)  # Prefect makes its folder in it, and no more than that
     settle(store)

@@ -1,0 +1,293 @@
+"""The deployments of prefect.yaml on a real server, as docs/operations.md shows them: registered, run, ended."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import yaml
+
+from recsys.feedback.database import URL
+from tasks.settings import QUIET, RELIABLE
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
+SHOWN = dict(re.findall(r"^```console\n\$ recsys (.*?)\n(.*?)^```$", PAGE, re.MULTILINE | re.DOTALL))
+(TOLD,) = re.findall(r"^```console\n((?:\$ prefect .*\n)+)```$", PAGE, re.MULTILINE)
+LOOP = (ROOT / "docs" / "loop.md").read_text(encoding="utf-8")
+FILES = dict(re.findall(r"^`((?:shop|log|events)\.\w+)`:\n\n```\w+\n(.*?)^```$", LOOP, re.MULTILINE | re.DOTALL))
+RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
+NAMES = ("train", "ingest", "retrain", "batch_recommend", "monitor", "backtest")
+ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory, prefect_server):
+    """A folder with the shop of docs/loop.md, and commands typed in it beside a server."""
+    folder = tmp_path_factory.mktemp("shop")
+    for name, content in FILES.items():
+        (folder / name).write_text(content, encoding="utf-8")
+    inherited = {name: value for name, value in os.environ.items() if not name.startswith(("PREFECT_", "MLFLOW_", URL))}
+    theirs = {"PREFECT_API_URL": prefect_server.url, "PREFECT_RUNNER_POLL_FREQUENCY": "1", "COLUMNS": "200"}
+
+    def run(command, **environment):
+        return subprocess.run(
+            command,
+            cwd=folder,
+            env=inherited | theirs | environment,
+            capture_output=True,
+            text=True,
+            check=False,
+            timeout=240,
+        )
+
+    def serve():
+        return subprocess.Popen(
+            [*RECSYS, "serve-flows", "shop.toml"],
+            cwd=folder,
+            env=inherited | theirs,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            start_new_session=True,
+        )
+
+    return SimpleNamespace(folder=folder, run=run, serve=serve, url=prefect_server.url)
+
+
+def ask(shop, path, content=None, method="POST"):
+    body = None if method == "GET" else json.dumps(content or {}).encode()
+    request = urllib.request.Request(shop.url + path, body, {"Content-Type": "application/json"}, method=method)
+    while True:
+        try:
+            with urllib.request.urlopen(request, timeout=60) as answer:
+                return json.load(answer)
+        except urllib.error.HTTPError as error:
+            if error.code != 503:  # SQLite is busy
+                raise
+            time.sleep(0.2)
+
+
+def known(shop, flow):
+    return ask(shop, f"/deployments/name/{flow}/shop", method="GET")
+
+
+def start(shop, flow, **parameters):
+    path = f"/deployments/{known(shop, flow)['id']}/create_flow_run"
+    return ask(shop, path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"]
+
+
+def when(shop, run, states):
+    """A run, once it is in one of these states."""
+    until = time.monotonic() + 120
+    while (found := ask(shop, f"/flow_runs/{run}", method="GET"))["state_type"] not in states:
+        assert time.monotonic() < until, found
+        time.sleep(0.3)
+    return found
+
+
+def messages(shop, run, last):
+    """What the run page of a run says, once it says that."""
+    until = time.monotonic() + 60
+    while True:
+        asked = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
+        said = [line["message"] for line in ask(shop, "/logs/filter", asked)]
+        if any(last in line for line in said) or time.monotonic() > until:
+            return said
+        time.sleep(0.3)
+
+
+def as_shown(shop, text):
+    return text.replace(shop.url.removesuffix("/api"), "http://127.0.0.1:4200")
+
+
+@pytest.fixture(scope="module")
+def deployed(shop):
+    """For workers, with the schedule of ingest switched on by the page's own command."""
+    done = shop.run([*RECSYS, "deploy", "shop.toml"])
+    assert (done.returncode, as_shown(shop, done.stdout)) == (0, SHOWN["deploy shop.toml"]), done.stderr
+    schedule = known(shop, "ingest")["schedules"][0]["id"]
+    resume, *_ = TOLD.replace("SCHEDULE", schedule).replace("$ ", "").splitlines()
+    switched = shop.run([sys.executable, "-m", *resume.split()])
+    assert switched.returncode == 0, switched.stderr
+
+
+@pytest.fixture(scope="module")
+def served(shop, deployed):
+    """By a process that ends with the tests; what was deployed to workers before."""
+    process = shop.serve()
+    said = ""
+    while not said.endswith("/deployments\n"):
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    yield SimpleNamespace(process=process, said=said)
+    if process.poll() is None:
+        os.killpg(process.pid, signal.SIGKILL)
+    process.communicate()
+
+
+class TestDeployed:
+    def test_the_six_are_there_with_what_the_file_says(self, shop, deployed):
+        declared = {
+            one["entrypoint"].split(".")[-1]: one
+            for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+        }
+        assert tuple(declared) == NAMES
+        for flow, entry in declared.items():
+            found = known(shop, flow)
+            assert found["tags"] == entry["tags"]
+            assert found["description"] == entry["description"].replace("{{ $PWD }}", str(shop.folder))
+            assert found["parameters"] == {"config": "shop.toml"}
+            assert found["global_concurrency_limit"]["limit"] == 1
+            assert (
+                found["concurrency_options"]["collision_strategy"] == entry["concurrency_limit"]["collision_strategy"]
+            )
+            assert found["work_pool_name"] == "recsys"
+            assert found["enforce_parameter_schema"]
+            assert found["parameter_openapi_schema"]["required"] == ["config"]
+            planned = [(one["cron"], one["timezone"]) for one in entry.get("schedules", [])]
+            assert [(one["schedule"]["cron"], one["schedule"]["timezone"]) for one in found["schedules"]] == planned
+
+    def test_schedules_are_off_until_switched_on(self, shop, deployed):
+        active = {flow: [one["active"] for one in known(shop, flow)["schedules"]] for flow in NAMES}
+        assert active == {
+            "train": [],
+            "ingest": [True],
+            "retrain": [False],
+            "batch_recommend": [False],
+            "monitor": [False],
+            "backtest": [],
+        }
+
+    def test_runs_get_our_settings_and_no_secrets(self, shop, deployed):
+        variables = known(shop, "train")["job_variables"]
+        assert variables["working_dir"] == str(shop.folder)
+        assert variables["env"].items() <= (QUIET | RELIABLE).items()
+        assert {"DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "PREFECT_LOGGING_EXTRA_LOGGERS"} <= set(variables["env"])
+
+    def test_a_worker_runs_what_is_due(self, shop, deployed):
+        _, run, work = TOLD.replace("$ ", "").splitlines()
+        started = shop.run([sys.executable, "-m", *run.split()])
+        assert started.returncode == 0, started.stderr
+        (run_id,) = re.findall(r"UUID: ([0-9a-f-]{36})", started.stdout)
+        worked = shop.run([sys.executable, "-m", *work.split()])
+        assert worked.returncode == 0, worked.stderr
+        assert when(shop, run_id, ENDED)["state_name"] == "Completed", worked.stdout + worked.stderr
+
+    def test_make_deploys_from_the_checkout(self, tmp_path):
+        (tmp_path / ".ready").touch()
+        command = ["make", "--dry-run", "deploy", f"VENV={tmp_path}", "CONFIG=my-shop.toml"]
+        alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+        done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
+        assert done.stdout == f"{tmp_path}/bin/recsys deploy my-shop.toml\n"
+
+
+class TestServed:
+    def test_it_says_where_to_look(self, shop, served):
+        shown = SHOWN["serve-flows shop.toml"].splitlines()
+        said = as_shown(shop, served.said).splitlines()
+        assert said[-len(shown) :] == [
+            line.replace("UTC, off", "UTC, on") if "ingest/" in line else line for line in shown
+        ]
+
+    def test_it_took_over_from_the_workers_and_left_the_schedules_as_they_were(self, shop, served):
+        assert {known(shop, flow)["work_pool_name"] for flow in NAMES} == {None}
+        assert [one["active"] for one in known(shop, "ingest")["schedules"]] == [True]
+
+    @pytest.mark.parametrize(
+        ("flow", "parameters", "reason"),
+        [
+            ("monitor", {"days": 0}, "0 is less than the minimum of 0.01"),
+            ("batch_recommend", {"k": 5000}, "5000 is greater than the maximum of 1000"),
+            ("train", {"overrides": ["tuning.trials"]}, "'tuning.trials' does not match"),
+            ("retrain", {"colour": "red"}, "colour"),
+        ],
+    )
+    def test_the_form_refuses_what_is_wrong(self, shop, served, flow, parameters, reason):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            start(shop, flow, **parameters)
+        assert refused.value.code == 409
+        assert reason in json.load(refused.value)["detail"]
+
+    def test_a_run_does_what_the_command_does(self, shop, served):
+        assert shop.run([*RECSYS, "feedback", "add", "events.csv"]).returncode == 0
+        run = start(shop, "ingest")
+        assert when(shop, run, ENDED)["state_name"] == "Completed"
+        assert [path.name for path in (shop.folder / "mlruns/ingested/shop").glob("*.parquet")] == [
+            "up-to-000000000004.parquet"
+        ]
+        assert "ingest: 4 events are in, up to number 4" in messages(shop, run, "up to number 4")
+
+    def test_wrong_input_is_the_first_and_only_thing_told(self, shop, served):
+        run = start(shop, "monitor", config="nowhere.toml")
+        ended = when(shop, run, ENDED)
+        cause = "no configuration file at nowhere.toml; configs/own-data.toml is one to start from"
+        assert (ended["state_type"], ended["state"]["message"]) == ("FAILED", cause)
+        said = messages(shop, run, "Finished in state")
+        assert said[-1] == f"Finished in state Failed('{cause}')"
+        assert "Traceback" not in "\n".join(said)
+
+    def test_sigint_cancels_what_runs_and_leaves_the_schedules_at_rest(self, shop, served):
+        """The last test of what is served. A second retraining meanwhile is cancelled at once."""
+        overrides = [
+            'data.source="synthetic?users=150&items=60&events=3000&communities=4"',
+            'models.candidates=["popularity","ease"]',
+            "tuning.trials=10000",
+        ]
+        (shop.folder / "long.toml").write_text('name = "long"\n[data]\nsource = "synthetic?users=150&items=60"\n')
+        run = start(shop, "retrain", config="long.toml", overrides=overrides)
+        when(shop, run, {"RUNNING"})
+        second = when(shop, start(shop, "retrain"), ENDED)
+        assert (second["state_type"], second["state"]["message"]) == (
+            "CANCELLED",
+            "Deployment concurrency limit reached.",
+        )
+        served.process.send_signal(signal.SIGINT)
+        said, _ = served.process.communicate(timeout=120)
+        assert served.process.returncode == 0
+        assert said.endswith("shop is no longer served; its schedules rest until it is\n")
+        assert "Traceback" not in said
+        assert when(shop, run, ENDED)["state_type"] == "CANCELLED"
+        found = known(shop, "ingest")
+        assert (found["paused"], found["schedules"][0]["active"]) == (True, True)
+        assert not shop_processes(shop), "a run outlived the process that served it"
+
+
+def shop_processes(shop):
+    """Command lines of processes that work in the folder of the shop."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        try:
+            if (process / "cwd").resolve() == shop.folder:
+                found.append((process / "cmdline").read_bytes())
+        except OSError:  # it has ended meanwhile, or belongs to somebody else
+            continue
+    return found
+
+
+def test_the_page_tells_the_settings_of_the_server():
+    exported = dict(re.findall(r"(PREFECT_SERVER_SERVICES_\w+)=(\w+)", PAGE))
+    assert exported == {name: value for name, value in RELIABLE.items() if "SERVICES" in name}
+    assert exported
+
+
+def test_the_table_of_the_page_is_that_of_the_file():
+    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (waits|is cancelled) \| (.*?) \|$", PAGE, re.MULTILINE)
+    waits = {"ENQUEUE": "waits", "CANCEL_NEW": "is cancelled"}
+    assert rows == [
+        (
+            one["entrypoint"].split(".")[-1],
+            waits[one["concurrency_limit"]["collision_strategy"]],
+            ", ".join(f"`{tag}`" for tag in one["tags"]),
+        )
+        for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
+    ]

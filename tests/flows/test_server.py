@@ -1,0 +1,64 @@
+"""Commands that need a Prefect server say so within a second when there is none, and write nothing."""
+
+import sys
+
+import pytest
+
+from flows import cli
+from flows.server import check_server
+from recsys.errors import InputError
+
+NOBODY = "http://127.0.0.1:9/api"
+START = "start one with prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api\n"
+
+
+@pytest.fixture
+def ask(tmp_path, monkeypatch, capsys):
+    """Exit code and output of a command in a folder with `shop.toml`, where PREFECT_API_URL names nobody."""
+    (tmp_path / "shop.toml").write_text('[data]\npath = "log.csv"\n')
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PREFECT_API_URL", NOBODY)
+
+    def asked(*words):
+        monkeypatch.setattr(sys, "argv", ["recsys", *words])
+        return cli.main(), *capsys.readouterr()
+
+    return asked
+
+
+@pytest.mark.parametrize("command", ["deploy", "serve-flows"])
+def test_no_server_answers(ask, tmp_path, command):
+    code, out, err = ask(command, "shop.toml")
+    assert (code, out) == (2, "")
+    assert err.startswith(f"recsys: no Prefect server answers at {NOBODY} (")
+    assert err.endswith(START)
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.toml"]
+
+
+def test_no_server_is_named(ask, tmp_path, monkeypatch):
+    monkeypatch.delenv("PREFECT_API_URL")
+    code, out, err = ask("deploy", "shop.toml")
+    assert (code, out) == (2, "")
+    assert err == f"recsys: deployments live on a Prefect server, and PREFECT_API_URL names none; {START}"
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.toml"]
+
+
+@pytest.mark.parametrize("command", ["deploy", "serve-flows"])
+def test_a_configuration_that_is_not_there(ask, command):
+    code, out, err = ask(command, "nowhere.toml")
+    assert (code, out) == (2, "")
+    assert err.startswith("recsys: no configuration file at nowhere.toml")
+
+
+def test_what_is_set_is_no_address(monkeypatch):
+    monkeypatch.setenv("PREFECT_API_URL", "nonsense")
+    with pytest.raises(InputError, match="no Prefect server answers at nonsense"):
+        check_server()
+
+
+def test_the_address_of_the_api_ends_in_api(monkeypatch, prefect_server):
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server.url.removesuffix("/api"))
+    with pytest.raises(InputError, match="no Prefect server answers at .*404"):
+        check_server()
+    monkeypatch.setenv("PREFECT_API_URL", prefect_server.url)
+    check_server()
