@@ -54,6 +54,7 @@ def promote(
     typer.echo(f"{version.model}: version {version.number} is champion by your decision{old}")
     for failed in _failed(version.tags):
         typer.echo(f"The gate had said: {failed}")
+    _tell_stale(version)
 
 
 @app.command(rich_help_panel=MODELS)
@@ -67,6 +68,7 @@ def rollback(name: Name = None, why: Why = None, store: Store = Path("mlruns")) 
     old, new = registry.rollback(name, _reason(why))
     was = "a version that was deleted" if old is None else f"version {old}"
     typer.echo(f"{name}: version {new} is champion again, in place of {was}")
+    _tell_stale(next(one for one in known if (one.model, one.number) == (name, new)))
 
 
 @app.command(rich_help_panel=MODELS)
@@ -111,6 +113,14 @@ def _failed(tags: Mapping[str, str]) -> list[str]:
         return []
     reasons = tags.get("promotion.reasons", "").splitlines()
     return [one for one in reasons if ": passed" not in one]
+
+
+def _tell_stale(version: "Version") -> None:
+    """Who brings back a version that has to go is told so."""
+    from recsys.stale import STALE
+
+    if why := version.tags.get(STALE):
+        typer.echo(f"Version {version.number} is stale: {why}. Replace it soon: recsys retrain CONFIG")
 
 
 def _only(names: set[str]) -> str | None:

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from recsys import cli, registry, tracking
+from recsys import cli, registry, stale, tracking
 from recsys.promotion import refuse
 
 MODEL = "recsys-toy"
@@ -89,6 +89,20 @@ def moves():
 
 
 FIRST = [("gate", None, 1, None), ("gate", 1, 2, None)]
+
+
+STALE = " is stale: it learnt from a user who was forgotten. Replace it soon: recsys retrain CONFIG\n"
+
+
+@pytest.mark.parametrize(
+    ("number", "words"), [(1, ["rollback"]), (3, ["promote", "--model", "recsys-toy/3", "--force", "--why", "we must"])]
+)
+def test_who_brings_back_a_stale_version_is_told(recsys, number, words):
+    (version,) = (one for one in registry.versions(MODEL) if one.number == number)
+    stale.mark(version, "it learnt from a user who was forgotten")
+    code, out, _ = recsys(*words)
+    assert (code, aliases()["champion"]) == (0, number)
+    assert out.endswith(f"Version {number}{STALE}")
 
 
 class TestForced:
