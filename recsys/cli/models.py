@@ -36,10 +36,11 @@ def recommend(
     if (user is None) == (history is None):
         raise InputError("whom to recommend for? Give --user ID, or --history ID,ID,… and not both")
     from recsys import tracking
+    from recsys.feedback.store import forgotten_in
     from recsys.serving.load import load_engine
 
     tracking.open_store(store, create=False)
-    engine = load_engine(model)
+    engine = load_engine(model, forgotten_in(store))
     items = None if history is None else [[one.strip() for one in history.split(",") if one.strip()]]
     answer = engine.recommend(None if user is None else [user], items, k)
     if as_json:

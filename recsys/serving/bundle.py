@@ -19,7 +19,7 @@ import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import numpy as np
 import pandas as pd
@@ -37,6 +37,10 @@ from recsys.data.split import distinct
 from recsys.errors import InputError
 from recsys.hybrid import persistence
 from recsys.models.base import Recommender
+
+if TYPE_CHECKING:
+    # A model that is served elsewhere comes without a feedback store, and without SQLAlchemy.
+    from recsys.feedback.forgetting import Forgotten
 
 MANIFEST, LOG = "bundle.json", "log.npz"
 FittedOn = Literal["all", "train+validation"]
@@ -143,6 +147,21 @@ class Bundle:
         known = np.isin(_pairs(log), _pairs(old.where(self.in_evaluated)))
         manifest = self.manifest.model_copy(update={"last_event": int(log.time.max())})
         return replace(self, manifest=manifest, data=data, in_evaluated=known)
+
+    def without(self, forgotten: "Forgotten") -> "Bundle":
+        """The same models, whose log and attributes say nothing of forgotten users; their rows stay, empty."""
+        log, users = self.data.interactions, self.data.users
+        gone = forgotten.left_out(users.raw(log.user), log.time)
+        if not gone.any():
+            return self
+        left = log.where(~gone)
+        nameless = np.zeros(log.n_users, dtype=bool)
+        nameless[log.user[gone]] = True
+        nameless &= left.lengths == 0
+        if left.features is not None:
+            kept = sparse.diags_array((~nameless).astype(np.float32))
+            left = replace(left, features=sparse.csr_matrix(kept @ left.features, dtype=np.float32))
+        return replace(self, data=self.data.with_interactions(left), in_evaluated=self.in_evaluated[~gone])
 
     @property
     def mib(self) -> float:

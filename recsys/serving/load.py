@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from typing import TYPE_CHECKING
 
 from recsys import registry
 from recsys.errors import InputError, did_you_mean
@@ -9,20 +10,25 @@ from recsys.registry import CHAMPION, Version
 from recsys.serving.bundle import Bundle
 from recsys.serving.recommender import Engine
 
+if TYPE_CHECKING:
+    from recsys.feedback.forgetting import Forgotten
+
 SCHEME = "models:/"
 
 
-def load_engine(uri: str | None = None, device: str = "cpu") -> Engine:
+def load_engine(uri: str | None = None, forgotten: "Forgotten | None" = None, device: str = "cpu") -> Engine:
     """The engine of a registered version.
 
     Args:
         uri: as `pick` takes it.
+        forgotten: users whom it answers like strangers, though the version may still hold what they did.
         device: on which the model scores.
 
     Raises:
         InputError: there is no such version, or several could be meant.
     """
-    return Engine(Bundle.load(registry.download(pick(uri, registry.versions())), device))
+    bundle = Bundle.load(registry.download(pick(uri, registry.versions())), device)
+    return Engine(bundle if forgotten is None else bundle.without(forgotten))
 
 
 def pick(uri: str | None, known: Sequence[Version]) -> Version:

@@ -12,7 +12,6 @@ import logging
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
@@ -180,10 +179,9 @@ def _answer(config: Config, version: Version, forgotten: Forgotten, k: int, fold
 
 def _as_of_now(bundle: Bundle, config: Config, forgotten: Forgotten) -> tuple[Bundle, list[Any], int]:
     """The bundle with ingested events and without forgotten ones, whom to answer, and how many events came in."""
-    events = bundle.data.interactions
-    gone = forgotten.left_out(bundle.data.users.raw(events.user), events.time)
-    left = events.where(~gone)
-    bundle = replace(bundle, data=bundle.data.with_interactions(left), in_evaluated=bundle.in_evaluated[~gone])
+    before = bundle.data.interactions
+    bundle = bundle.without(forgotten)
+    left = bundle.data.interactions
     ingested = parts.read_parts(parts.folder_of(config.store, config.name))
     if ingested is not None:
         # Feedback without any rating has no column of them.
@@ -195,7 +193,7 @@ def _as_of_now(bundle: Bundle, config: Config, forgotten: Forgotten) -> tuple[Bu
     log = bundle.data.interactions
     # A forgotten user who did not come back keeps the row, and gets no answer.
     answered = np.ones(log.n_users, dtype=bool)
-    answered[np.unique(events.user[gone])] = False
+    answered[: before.n_users] = before.lengths == left.lengths
     answered |= log.lengths > 0
     return bundle, bundle.data.users.values[answered].tolist(), len(log) - len(left)
 

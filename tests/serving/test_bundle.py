@@ -8,6 +8,8 @@ import pandas as pd
 import pytest
 
 from recsys.errors import InputError
+from recsys.feedback.event import Event
+from recsys.feedback.store import forgotten_in, open_store
 from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.weighted import Weighted
 from recsys.models.table import create
@@ -144,3 +146,40 @@ def test_features_of_users_who_came_since_are_empty(toy_bundle, tmp_path):
     # Ids that are no numbers make text of all, as in a log.
     assert grown.data.users.values[[0, 60]].tolist() == [str(bundle.data.users.values[0]), "guest"]
     assert Engine(grown).recommend([1, "guest"], k=1)["source"].tolist() == ["ease", "ease"]
+
+
+class TestForgotten:
+    """User 7, whom the store was told to forget, in a bundle that was written before."""
+
+    @pytest.fixture
+    def bundle(self, toy_bundle, tmp_path):
+        return toy_bundle(tmp_path / "bundle")
+
+    @pytest.fixture
+    def forgotten(self, tmp_path):
+        with open_store(tmp_path) as store:
+            store.append([Event("e1", "7", "101", "view", 10**6)], "here")
+            store.forget("7", at=10**6)
+        return forgotten_in(tmp_path)
+
+    def test_nothing_of_theirs_is_left(self, bundle, forgotten):
+        left, row = bundle.without(forgotten), int(bundle.data.users.rows([7])[0])
+        log = left.data.interactions
+        assert log.lengths[row] == 0
+        assert (
+            len(log) == len(bundle.data.interactions) - bundle.data.interactions.lengths[row] == len(left.in_evaluated)
+        )
+        assert log.features[row].nnz == 0
+        others = np.arange(log.n_users) != row
+        np.testing.assert_array_equal(
+            log.features.toarray()[others], bundle.data.interactions.features.toarray()[others]
+        )
+
+    def test_they_are_answered_like_strangers_and_others_as_before(self, bundle, forgotten):
+        before, after = Engine(bundle), Engine(bundle.without(forgotten))
+        assert set(before.recommend([7])["source"]) == {"ease"}
+        assert set(after.recommend([7])["source"]) == {"popularity"}
+        pd.testing.assert_frame_equal(before.recommend([8]), after.recommend([8]))
+
+    def test_where_nobody_was_forgotten_it_is_the_same(self, bundle, tmp_path):
+        assert bundle.without(forgotten_in(tmp_path / "elsewhere")) is bundle
