@@ -112,6 +112,11 @@ def champion(model: str) -> int | None:
     return _alias(model, CHAMPION)
 
 
+def find(model: str, number: int | None) -> Version | None:
+    """A version of a model by its number; none where there is none."""
+    return next((one for one in versions(model) if one.number == number), None)
+
+
 def download(version: Version) -> Path:
     """Folder of a version's bundle on this machine; fetched where the store is elsewhere."""
     with counted():

@@ -38,7 +38,7 @@ def delete(version: Version) -> bool:
     from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
 
     with counted(), lock("registry"):
-        now = next((one for one in registry.versions(version.model) if one.number == version.number), version)
+        now = registry.find(version.model, version.number) or version
         if KEPT & {*now.aliases}:
             return False
         logged = client().get_model_version(version.model, str(version.number)).source.removeprefix("models:/")

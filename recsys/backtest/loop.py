@@ -193,7 +193,9 @@ def _champion(config: Config) -> Version:
 
 
 def _version(config: Config, number: int) -> Version:
-    return next(one for one in registry.versions(config.model_name) if one.number == number)
+    found = registry.find(config.model_name, number)
+    assert found is not None, "nobody deletes a version of a replay"
+    return found
 
 
 def _reasons(version: Version) -> tuple[str, ...]:

@@ -90,7 +90,7 @@ def _promote(
     if same is not None and same.number in taken_off:
         return _outcome(refuse(_stays_off(same, taken_off[same.number])), against, same.number, config)
     evaluated = evaluated_model(config, fitted, outcome)
-    verdict = _judge(config, prepared, outcome, tested, evaluated, _version(config, against), refresh)
+    verdict = _judge(config, prepared, outcome, tested, evaluated, registry.find(config.model_name, against), refresh)
     fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"
     if same is not None and same.tags.get("fitted_on") == fitted_on:
         number = same.number
@@ -131,10 +131,6 @@ def _outcome(verdict: Verdict, champion: int | None, version: int | None, config
         version=version,
         serving="all events" if config.promotion.refit == "all" else "train + validation",
     )
-
-
-def _version(config: Config, number: int | None) -> Version | None:
-    return next((one for one in registry.versions(config.model_name) if one.number == number), None)
 
 
 def _judge(

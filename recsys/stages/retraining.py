@@ -58,8 +58,7 @@ def signals(config: Config, prepared: Prepared) -> Signals:
 
 def champion(config: Config) -> Version | None:
     """The version that answers; none where there is none."""
-    number = registry.champion(config.model_name)
-    return next((one for one in registry.versions(config.model_name) if one.number == number), None)
+    return registry.find(config.model_name, registry.champion(config.model_name))
 
 
 def warmed(config: Config, version: Version) -> Config:
