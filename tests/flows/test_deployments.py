@@ -209,7 +209,7 @@ class TestServed:
             ("monitor", {"days": 0}, "0 is less than the minimum of 0.01"),
             ("batch_recommend", {"k": 5000}, "5000 is greater than the maximum of 1000"),
             ("train", {"overrides": ["tuning.trials"]}, "'tuning.trials' does not match"),
-            ("retrain", {"colour": "red"}, "colour"),
+            ("ingest", {"config": ""}, "non-empty"),
         ],
     )
     def test_the_form_refuses_what_is_wrong(self, shop, served, flow, parameters, reason):

@@ -58,7 +58,7 @@ def test_what_is_set_is_no_address(monkeypatch):
 
 def test_the_address_of_the_api_ends_in_api(monkeypatch, prefect_server):
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.url.removesuffix("/api"))
-    with pytest.raises(InputError, match="no Prefect server answers at .*404"):
+    with pytest.raises(InputError, match=r"no Prefect server answers at .*404"):
         check_server()
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.url)
     check_server()
