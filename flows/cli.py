@@ -60,7 +60,8 @@ def backtest(config_file: ConfigFile, overrides: Overrides = None, report: Repor
     """Replay the log by periods: the loop beside a model that is frozen and one that is always overwritten."""
     config = configured(str(config_file), overrides or ())
     folder = report or Path(config.store) / config.name / "backtest"
-    with started(config):
+    # A replay opens a store of its own: no thread may open another one meanwhile.
+    with started(config, tracked=False):
         from flows.backtest import backtest as flow
 
         summary = flow(str(config_file), list(overrides or ()), str(folder))
@@ -177,7 +178,7 @@ def main() -> int:
 
 @contextmanager
 def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
-    """Prefect, and MLflow where the flow is tracked, at hand for a flow, progress on stderr."""
+    """Prefect, and MLflow where the flow is tracked, at hand for a flow; progress on stderr."""
     settle(Path(config.store))
     settle_terminal()
     _show_progress()
