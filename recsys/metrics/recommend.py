@@ -54,12 +54,10 @@ def recommend(
         ValueError: the model's scores are not finite or of another shape.
     """
     name = getattr(model, "name", type(model).__name__)
-    parts = [
-        best_items(name, model, history.select(users), k, exclude_seen=exclude_seen, seed=seed)
-        for users in blocks(history.n_users, history.n_items, block_bytes)
-    ]
-    nobody = (np.empty((0, k), np.int32), np.empty((0, k), np.float32))
-    items, scores = (np.concatenate(column) for column in zip(nobody, *parts, strict=True))
+    items, scores = np.empty((history.n_users, k), np.int32), np.empty((history.n_users, k), np.float32)
+    for users in blocks(history.n_users, history.n_items, block_bytes):
+        found = best_items(name, model, history.select(users), k, exclude_seen=exclude_seen, seed=seed)
+        items[users], scores[users] = found
     return items, scores
 
 

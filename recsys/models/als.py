@@ -117,7 +117,9 @@ class ALS:
         # Scoring meets the same items block after block: what depends on them alone is computed once.
         if self._basis is None or self._basis[0] is not Q:
             eigenvalues, V = torch.linalg.eigh(c.alpha0 * (Q.T @ Q))
-            Z = torch.cat((Q @ V, Q.new_zeros(1, d)))  # the last row is the padding's
+            Z = Q.new_empty(Q.shape[0] + 1, d)
+            torch.matmul(Q, V, out=Z[:-1])
+            Z[-1] = 0  # the row of the padding
             self._basis = (Q, eigenvalues, V, Z)
         _, eigenvalues, V, Z = self._basis
         lengths = np.diff(X.indptr)

@@ -179,8 +179,8 @@ class FM:
         vectors, bias = net.item(rows.to(self.device)), net.item_bias[rows.to(self.device)]
         if self.attributes.shape[1]:
             attributes = self.attributes[rows.cpu().numpy()]
-            vectors = vectors + bag(attributes, net.item_feature.weight, sparse_gradient=True)
-            bias = bias + bag(attributes, net.item_feature_bias.weight, sparse_gradient=True)[:, 0]
+            vectors += bag(attributes, net.item_feature.weight, sparse_gradient=True)
+            bias += bag(attributes, net.item_feature_bias.weight, sparse_gradient=True)[:, 0]
         return vectors, bias
 
     def _all_items(self) -> tuple[Tensor, Tensor]:
