@@ -8,8 +8,9 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import yaml
 from prefect.client.orchestration import get_client
@@ -56,16 +57,15 @@ def serve(config: Config, path: Path, ready: Callable[[list[RunnerDeployment]], 
     Args:
         config: what stands at `path`.
         path: the configuration file, as runs will find it from the working directory of this process.
-        ready: called once everything is registered.
+        ready: called once everything is registered and runs are waited for.
 
     Raises:
         InputError: prefect.yaml is not there.
     """
     made = [_deployment(entry, pool=False) for entry in _declared(config, path)]
-    runner = _Runner()
+    runner = _Runner(partial(ready, made))
     for one in made:
         runner.add_deployment(one)
-    ready(made)
     with suppress(KeyboardInterrupt):
         asyncio.run(runner.start())
 
@@ -79,6 +79,15 @@ def lines(deployments: list[RunnerDeployment]) -> list[str]:
 
 class _Runner(Runner):
     """Prefect's, which at its end kills runs that the server then takes for running, and trips over SIGTERM (3.8.8)."""
+
+    def __init__(self, ready: Callable[[], None]) -> None:
+        super().__init__()
+        self._ready = ready
+
+    async def __aenter__(self) -> Self:
+        await super().__aenter__()
+        self._ready()
+        return self
 
     async def __aexit__(self, *error: Any) -> None:
         await self.cancel_all()

@@ -9,6 +9,7 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from contextlib import contextmanager
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -26,6 +27,7 @@ LOOP = (ROOT / "docs" / "loop.md").read_text(encoding="utf-8")
 FILES = dict(re.findall(r"^`((?:shop|log|events)\.\w+)`:\n\n```\w+\n(.*?)^```$", LOOP, re.MULTILINE | re.DOTALL))
 RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
 NAMES = ("train", "ingest", "retrain", "batch_recommend", "monitor", "backtest")
+GOODBYE = "shop is no longer served; its schedules rest until it is\n"
 ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
@@ -120,19 +122,28 @@ def deployed(shop):
     assert switched.returncode == 0, switched.stderr
 
 
-@pytest.fixture(scope="module")
-def served(shop, deployed):
-    """By a process that ends with the tests; what was deployed to workers before."""
+@contextmanager
+def serving(shop):
+    """A process that serves, once it has said so; none is left behind."""
     process = shop.serve()
     said = ""
-    while not said.endswith("/deployments\n"):
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    yield SimpleNamespace(process=process, said=said)
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-    process.communicate()
+    try:
+        while not said.endswith("/deployments\n"):
+            line = process.stdout.readline()
+            assert line, said
+            said += line
+        yield SimpleNamespace(process=process, said=said)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+        process.communicate()
+
+
+@pytest.fixture(scope="module")
+def served(shop, deployed):
+    """What was deployed to workers before."""
+    with serving(shop) as process:
+        yield process
 
 
 class TestDeployed:
@@ -183,13 +194,6 @@ class TestDeployed:
         assert worked.returncode == 0, worked.stderr
         assert when(shop, run_id, ENDED)["state_name"] == "Completed", worked.stdout + worked.stderr
 
-    def test_make_deploys_from_the_checkout(self, tmp_path):
-        (tmp_path / ".ready").touch()
-        command = ["make", "--dry-run", "deploy", f"VENV={tmp_path}", "CONFIG=my-shop.toml"]
-        alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
-        assert done.stdout == f"{tmp_path}/bin/recsys deploy my-shop.toml\n"
-
 
 class TestServed:
     def test_it_says_where_to_look(self, shop, served):
@@ -237,7 +241,7 @@ class TestServed:
         assert "Traceback" not in "\n".join(said)
 
     def test_sigint_cancels_what_runs_and_leaves_the_schedules_at_rest(self, shop, served):
-        """The last test of what is served. A second retraining meanwhile is cancelled at once."""
+        """The last test of this process. A second retraining meanwhile is cancelled at once."""
         overrides = [
             'data.source="synthetic?users=150&items=60&events=3000&communities=4"',
             'models.candidates=["popularity","ease"]',
@@ -254,12 +258,20 @@ class TestServed:
         served.process.send_signal(signal.SIGINT)
         said, _ = served.process.communicate(timeout=120)
         assert served.process.returncode == 0
-        assert said.endswith("shop is no longer served; its schedules rest until it is\n")
-        assert "Traceback" not in said
+        assert said.endswith(GOODBYE)
         assert when(shop, run, ENDED)["state_type"] == "CANCELLED"
         found = known(shop, "ingest")
         assert (found["paused"], found["schedules"][0]["active"]) == (True, True)
         assert not shop_processes(shop), "a run outlived the process that served it"
+
+    def test_served_again_schedules_go_on_and_sigterm_is_heard_as_well(self, shop, served):
+        with serving(shop) as again:
+            found = known(shop, "ingest")
+            assert (found["paused"], found["schedules"][0]["active"]) == (False, True)
+            again.process.send_signal(signal.SIGTERM)
+            said, _ = again.process.communicate(timeout=60)
+        assert (again.process.returncode, said.endswith(GOODBYE)) == (0, True)
+        assert known(shop, "ingest")["paused"]
 
 
 def shop_processes(shop):
@@ -272,22 +284,3 @@ def shop_processes(shop):
         except OSError:  # it has ended meanwhile, or belongs to somebody else
             continue
     return found
-
-
-def test_the_page_tells_the_settings_of_the_server():
-    exported = dict(re.findall(r"(PREFECT_SERVER_SERVICES_\w+)=(\w+)", PAGE))
-    assert exported == {name: value for name, value in RELIABLE.items() if "SERVICES" in name}
-    assert exported
-
-
-def test_the_table_of_the_page_is_that_of_the_file():
-    rows = re.findall(r"^\| `(\w+)` \|[^|]*\| (waits|is cancelled) \| (.*?) \|$", PAGE, re.MULTILINE)
-    waits = {"ENQUEUE": "waits", "CANCEL_NEW": "is cancelled"}
-    assert rows == [
-        (
-            one["entrypoint"].split(".")[-1],
-            waits[one["concurrency_limit"]["collision_strategy"]],
-            ", ".join(f"`{tag}`" for tag in one["tags"]),
-        )
-        for one in yaml.safe_load((ROOT / "prefect.yaml").read_text())["deployments"]
-    ]
