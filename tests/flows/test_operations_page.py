@@ -1,4 +1,4 @@
-"""prefect.yaml, the Makefile and docs/operations.md say the same, and so do the settings of Prefect; no server needed."""
+"""prefect.yaml, the Makefile, docs/operations.md and the settings of Prefect say the same; no server needed."""
 
 import os
 import re
