@@ -99,6 +99,10 @@ def prefect_server(tmp_path_factory):
         "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
         "PREFECT_UI_ENABLED": "false",
         "DO_NOT_TRACK": "1",
+        # As docs/operations.md says: on SQLite a server would answer 503 under many tasks.
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
+        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
     }
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
     server = SimpleNamespace(url=f"http://127.0.0.1:{port}/api", log=folder / "server.log")
