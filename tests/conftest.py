@@ -51,6 +51,8 @@ def failed_if_skipped(report: Any) -> Any:
 
 
 def pytest_configure(config: pytest.Config) -> None:
+    # Where the tests run in the background of a shell, they and all they start would ignore Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     # A plugin of its own: hooks of this file would not see the doctests of recsys/.
     if os.environ.get("CI") == "true":
         config.pluginmanager.register(NoSkips(), "no-skips")
