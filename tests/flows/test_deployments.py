@@ -71,7 +71,8 @@ def ask(shop, path, content=None, method="POST"):
     while True:
         try:
             with urllib.request.urlopen(request, timeout=60) as answer:
-                return json.load(answer)
+                said = answer.read()
+            return json.loads(said) if said else None
         except urllib.error.HTTPError as error:
             if error.code != 503:  # SQLite is busy
                 raise
@@ -206,6 +207,19 @@ class TestServed:
     def test_it_took_over_from_the_workers_and_left_the_schedules_as_they_were(self, shop, served):
         assert {known(shop, flow)["work_pool_name"] for flow in NAMES} == {None}
         assert [one["active"] for one in known(shop, "ingest")["schedules"]] == [True]
+
+    def test_a_schedule_fires_by_itself(self, shop, served):
+        deployment = known(shop, "monitor")["id"]
+        often = {"active": True, "schedule": {"interval": 15}}  # seconds
+        (schedule,) = ask(shop, f"/deployments/{deployment}/schedules", [often])
+        due = {"flow_runs": {"deployment_id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 1}
+        until = time.monotonic() + 60
+        while not (runs := ask(shop, "/flow_runs/filter", due)):
+            assert time.monotonic() < until, "the server plans no run"
+            time.sleep(0.3)
+        assert runs[0]["auto_scheduled"]
+        assert when(shop, runs[0]["id"], ENDED)["state_name"] == "Completed"
+        ask(shop, f"/deployments/{deployment}/schedules/{schedule['id']}", method="DELETE")
 
     @pytest.mark.parametrize(
         ("flow", "parameters", "reason"),
