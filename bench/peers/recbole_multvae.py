@@ -19,15 +19,15 @@ from scipy import sparse
 # RecBole 1.2.1 asks for names that NumPy 2 no longer has.
 np.float_, np.complex_, np.unicode_ = np.float64, np.complex128, np.str_
 
-from recbole.config import Config  # noqa: E402  # needs the names above
-from recbole.data import create_dataset  # noqa: E402
-from recbole.data.dataloader.user_dataloader import UserDataLoader  # noqa: E402
-from recbole.model.general_recommender.multivae import MultiVAE  # noqa: E402
-from recbole.trainer import Trainer  # noqa: E402
-from recbole.utils import init_seed  # noqa: E402
+from recbole.config import Config
+from recbole.data import create_dataset
+from recbole.data.dataloader.user_dataloader import UserDataLoader
+from recbole.model.general_recommender.multivae import MultiVAE
+from recbole.trainer import Trainer
+from recbole.utils import init_seed
 
-from bench.exchange import NO_ITEM, Fit, Task, best_unseen, main  # noqa: E402
-from bench.watch import Watch  # noqa: E402
+from bench.exchange import NO_ITEM, Fit, Task, best_unseen, main
+from bench.watch import Watch
 
 LOG = "log"
 BLOCK = 500

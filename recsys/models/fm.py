@@ -117,8 +117,9 @@ class FM:
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
-        """Three item tables with Adam's two moments and a spare, and the activations of a batch."""
-        return 16 * 3 * data.interactions.n_items * config.width + 32 * config.batch_tokens * config.negatives
+        """Three item tables with Adam's two moments and a spare, the items kept to score with, a batch's activations."""
+        items = data.interactions.n_items * config.width
+        return (16 * 3 + 4) * items + 32 * config.batch_tokens * config.negatives
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Predict every event from the bag of events before it, the last one, and attributes."""
