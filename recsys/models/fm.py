@@ -117,7 +117,7 @@ class FM:
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
-        """Three item tables with Adam's two moments and a spare, the items kept to score with, a batch's activations."""
+        """Three item tables with Adam's two moments and a spare, the items kept for scoring, a batch's activations."""
         items = data.interactions.n_items * config.width
         return (16 * 3 + 4) * items + 32 * config.batch_tokens * config.negatives
 
