@@ -8,6 +8,8 @@ TORCH_INDEX ?= https://download.pytorch.org/whl/cpu
 
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+# What tests, checks and documents need besides.
+DEV := $(VENV)/.ready-dev
 TORCH := $(shell sed -n 's/^torch==/&/p' constraints.txt)
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 # The peers of the bench live apart from the product.
@@ -24,22 +26,22 @@ help: ## list the targets
 demo: $(READY) ## run the pipeline on MovieLens-100K, from download to champion
 	$(BIN)/recsys run configs/demo.toml --report mlruns/demo
 
-test: $(READY) ## run the tests
+test: $(DEV) ## run the tests
 	$(BIN)/pytest
 
-lint: $(READY) ## check style and format
+lint: $(DEV) ## check style and format
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 
-types: $(READY) ## check types
+types: $(DEV) ## check types
 	$(BIN)/mypy
 
-contracts: $(READY) ## check which package may import which
+contracts: $(DEV) ## check which package may import which
 	$(BIN)/lint-imports
 
 check: lint types contracts test ## all checks, as CI runs them
 
-bench: $(READY) $(BENCH_READY) ## measure every model beside the best public ones (hours), bench/RESULTS.md
+bench: $(DEV) $(BENCH_READY) ## measure every model beside the best public ones (hours), bench/RESULTS.md
 	$(BIN)/python -m bench
 
 CONFIG ?= configs/demo.toml
@@ -69,6 +71,11 @@ $(READY): pyproject.toml constraints.txt
 	@$(PIP) install -qq --retries 1 --no-deps --index-url $(TORCH_INDEX) $(TORCH) 2>/dev/null || \
 		$(PIP) install -qq --no-deps $(TORCH)
 	@echo "[3/3] all other dependencies, one to three minutes"
+	@$(PIP) install -qq -c constraints.txt -e '.[stack]'
+	@touch $@
+
+$(DEV): $(READY)
+	@echo "[dev] what tests and checks need, a minute"
 	@$(PIP) install -qq -c constraints.txt -e '.[dev]'
 	@touch $@
 

@@ -92,11 +92,14 @@ def test_make_installs_again_only_when_the_dependencies_changed(tmp_path):
         alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
         return subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
 
+    assert "-c constraints.txt -e '.[stack]'" in would_run()
     assert "-c constraints.txt -e '.[dev]'" in would_run()
     (tmp_path / ".ready").touch()
+    (tmp_path / ".ready-dev").touch()
     assert would_run() == f"{tmp_path}/bin/pytest\n"
     long_ago = 1_000_000_000
     os.utime(tmp_path / ".ready", (long_ago, long_ago))
+    assert "-c constraints.txt -e '.[stack]'" in would_run()
     assert "-c constraints.txt -e '.[dev]'" in would_run()
 
 

@@ -25,7 +25,7 @@ app = typer.Typer(
     help="A recommender that retrains, judges and promotes itself. Start with: recsys run configs/demo.toml",
 )
 
-PIPELINE, LOOP, MODELS = "Pipeline", "The loop", "Models"
+PIPELINE, LOOP, MODELS, OPERATIONS = "Pipeline", "The loop", "Models", "Operations"
 """Headings under which `recsys --help` lists the commands."""
 
 ConfigFile = Annotated[Path, typer.Argument(metavar="CONFIG", help="TOML file, such as configs/own-data.toml.")]
