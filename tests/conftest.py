@@ -3,20 +3,14 @@
 import os
 import shutil
 import signal
-import socket
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
-from contextlib import suppress
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import settings
+
+from tests import servers
 
 # A busy machine, or the first import of a heavy library, is no finding.
 settings.register_profile("any_machine", deadline=None)
@@ -92,58 +86,8 @@ def store(new_store):
 @pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """A Prefect server of its own, at `url`, that writes to `log`; it stops, with all it started, when told to."""
-    folder = tmp_path_factory.mktemp("prefect")
-    port = _free_port()
-    settings = {
-        "PREFECT_HOME": str(folder),
-        "PREFECT_SERVER_API_HOST": "127.0.0.1",
-        "PREFECT_SERVER_API_PORT": str(port),
-        "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
-        "PREFECT_UI_ENABLED": "false",
-        "DO_NOT_TRACK": "1",
-        # As docs/operations.md says: on SQLite a server would answer 503 under many tasks.
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
-        "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
-    }
-    inherited = {name: value for name, value in os.environ.items() if not name.startswith("PREFECT_")}
-    server = SimpleNamespace(url=f"http://127.0.0.1:{port}/api", log=folder / "server.log")
-    with server.log.open("wb") as output:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "prefect", "server", "start"],
-            env=inherited | settings,
-            cwd=folder,
-            stdout=output,
-            stderr=subprocess.STDOUT,
-            start_new_session=True,  # so that the processes it starts can be stopped with it
-        )
-    try:
-        assert _is_up(server.url, process), server.log.read_text()
+    with servers.Prefect(tmp_path_factory.mktemp("prefect")) as server:
         yield server
-        process.send_signal(signal.SIGINT)
-        process.wait(timeout=60)
-        with socket.socket() as probe:
-            assert probe.connect_ex(("127.0.0.1", port)) != 0, "the server's child process is still there"
-    finally:
-        with suppress(ProcessLookupError):  # stopped as it should
-            os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def _is_up(url, process):
-    """Whether a server answers before it ends, or two minutes do."""
-    until = time.monotonic() + 120
-    while time.monotonic() < until and process.poll() is None:
-        with suppress(urllib.error.URLError), urllib.request.urlopen(f"{url}/health", timeout=5) as answer:
-            return answer.read() == b"true"
-        time.sleep(0.2)
-    return False
-
-
-def _free_port():
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return probe.getsockname()[1]
 
 
 @pytest.fixture(scope="session")

@@ -1,0 +1,261 @@
+"""Servers to test and to measure with, each a real process: PostgreSQL, Prefect, a worker, MLflow.
+
+Each can be killed and started again on what it left, and is gone when its `with` block ends.
+"""
+
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.request
+from collections.abc import Callable, Mapping
+from contextlib import suppress
+from glob import glob
+from pathlib import Path
+from typing import Any, Self
+
+import psutil
+import psycopg
+
+PATIENCE = 120.0
+"""Seconds in which a server has to answer, and to end."""
+OURS = ("PREFECT_", "MLFLOW_", "RECSYS_")
+"""How the variables begin that a process is not to inherit from whoever runs the tests."""
+
+
+class MissingServerError(Exception):
+    """A server is not installed on this machine."""
+
+
+def free_port() -> int:
+    """One that nobody listens on."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def inherited() -> dict[str, str]:
+    """The environment without what would lead a process to somebody else's server or store."""
+    return {name: value for name, value in os.environ.items() if not name.startswith(OURS)}
+
+
+def wait(condition: Callable[[], Any], why: Callable[[], object], seconds: float = PATIENCE) -> Any:
+    """What a condition says once that is true of it; `why` tells what was there instead when the seconds are over."""
+    until = time.monotonic() + seconds
+    while not (found := condition()):
+        assert time.monotonic() < until, why()
+        time.sleep(0.1)
+    return found
+
+
+class Server:
+    """A process that writes to `log` and is waited for until it answers."""
+
+    def __init__(self, command: list[str], folder: Path, environment: Mapping[str, str], **how: Any) -> None:
+        self.folder, self.log = folder, folder / "log"
+        self._command, self._environment, self._how = command, environment, how
+        self._all: set[psutil.Process] = set()
+
+    def answers(self) -> bool:
+        """Whether it is up."""
+        raise NotImplementedError
+
+    def start(self) -> Self:
+        """Start, or start again, and wait for it."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self._command,
+                cwd=self.folder,
+                env=inherited() | dict(self._environment),
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+                **self._how,
+            )
+        wait(lambda: self.answers() or self.process.poll() is not None, self.log.read_text)
+        assert self.process.poll() is None, self.log.read_text()
+        return self
+
+    def tree(self) -> set[psutil.Process]:
+        """The process and all that it started and that are still its own."""
+        with suppress(psutil.NoSuchProcess):
+            process = psutil.Process(self.process.pid)
+            self._all |= {process, *process.children(recursive=True)}
+        return {one for one in self._all if one.is_running() and one.status() != psutil.STATUS_ZOMBIE}
+
+    def stop(self) -> None:
+        """As Ctrl-C does."""
+        self.tree()
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(timeout=PATIENCE)
+
+    def kill(self, *, alone: bool = False) -> None:
+        """`kill -9`, of all that it started as well unless it is to be `alone`."""
+        tree = self.tree()
+        self.process.kill()
+        self.process.wait()
+        if not alone:
+            _kill(tree)
+
+    def __enter__(self) -> Self:
+        try:
+            return self.start()
+        except BaseException:
+            _kill(self.tree())
+            raise
+
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            if error is None and self.process.poll() is None:
+                self.stop()
+                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}", 10)
+        finally:
+            _kill(self.tree())
+            self.process.wait()
+
+
+class Postgres(Server):
+    """PostgreSQL in a folder of its own; `url()` makes an empty database.
+
+    Raises:
+        MissingServerError: it is not installed.
+    """
+
+    def __init__(self) -> None:
+        tools = _postgres_tools()
+        # Not pytest's folder, which the user of the server may not enter.
+        folder = Path(tempfile.mkdtemp(prefix="recsys-postgres-"))
+        # PostgreSQL refuses to run as root.
+        user = "postgres" if os.geteuid() == 0 else None
+        if user:
+            shutil.chown(folder, user, user)
+        as_user: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
+        data, port = folder / "data", free_port()
+        make = [tools / "initdb", "--pgdata", data, "--username", "recsys", "--auth", "trust", "--no-sync"]
+        done = subprocess.run(
+            [*make, "--encoding", "UTF8", "--locale", "C"], cwd=folder, capture_output=True, text=True, **as_user
+        )
+        assert done.returncode == 0, done.stderr
+        start = [str(tools / "postgres"), "-D", str(data), "-k", str(folder), "-p", str(port)]
+        super().__init__([*start, "-c", "listen_addresses=127.0.0.1", "-c", "fsync=off"], folder, {}, **as_user)
+        self.at = f"recsys@127.0.0.1:{port}"
+        self._made = 0
+
+    def answers(self) -> bool:
+        """Whether one can connect."""
+        try:
+            psycopg.connect(f"postgresql://{self.at}/postgres").close()
+        except psycopg.OperationalError:
+            return False
+        return True
+
+    def kill(self, *, alone: bool = False) -> None:
+        """At once and without a checkpoint: the next start recovers, as after a crash."""
+        self.process.send_signal(signal.SIGQUIT)
+        self.process.wait(timeout=PATIENCE)
+
+    def url(self) -> str:
+        """Of an empty database."""
+        self._made += 1
+        with psycopg.connect(f"postgresql://{self.at}/postgres", autocommit=True) as connection:
+            connection.execute(f"CREATE DATABASE test{self._made}")
+        return f"postgresql://{self.at}/test{self._made}"
+
+    def __exit__(self, error: object, *_: object) -> None:
+        try:
+            super().__exit__(error)
+        finally:
+            shutil.rmtree(self.folder)
+
+
+class Prefect(Server):
+    """A Prefect server, on SQLite or in a database of PostgreSQL; `url` is that of its API."""
+
+    def __init__(self, folder: Path, database: str | None = None, **settings: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}/api"
+        environment = {
+            "PREFECT_HOME": str(folder),
+            "PREFECT_SERVER_API_HOST": "127.0.0.1",
+            "PREFECT_SERVER_API_PORT": str(port),
+            "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
+            "PREFECT_UI_ENABLED": "false",
+            "DO_NOT_TRACK": "1",
+            # As docs/operations.md says: on SQLite a server would answer 503 under many tasks.
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
+            "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+        }
+        if database:
+            driver = database.replace("postgresql://", "postgresql+asyncpg://")
+            environment["PREFECT_SERVER_DATABASE_CONNECTION_URL"] = driver
+        super().__init__([sys.executable, "-m", "prefect", "server", "start"], folder, environment | settings)
+
+    def answers(self) -> bool:
+        """Whether it says that it is healthy."""
+        return _says(f"{self.url}/health", b"true")
+
+
+class Worker(Server):
+    """A worker of a work pool; `settings` are of its environment, which runs inherit."""
+
+    def __init__(self, folder: Path, pool: str, **settings: str) -> None:
+        command = [sys.executable, "-m", "prefect", "worker", "start", "--pool", pool, "--type", "process"]
+        super().__init__(
+            [*command, "--install-policy", "never"], folder, {"PREFECT_WORKER_QUERY_SECONDS": "1"} | settings
+        )
+
+    def start(self) -> Self:
+        """Start again means to say so again."""
+        self.log.unlink(missing_ok=True)
+        return super().start()
+
+    def answers(self) -> bool:
+        """Whether it has said so."""
+        return b"started!" in self.log.read_bytes()
+
+
+class Mlflow(Server):
+    """An MLflow server on SQLite, with its artifacts beside it."""
+
+    def __init__(self, folder: Path, **settings: str) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        command = [sys.executable, "-m", "mlflow", "server", "--host", "127.0.0.1", "--port", str(port)]
+        kept = [
+            "--backend-store-uri",
+            f"sqlite:///{folder}/mlflow.db",
+            "--artifacts-destination",
+            f"{folder}/artifacts",
+        ]
+        quiet = {"MLFLOW_DISABLE_TELEMETRY": "true", "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false"}
+        super().__init__([*command, "--workers", "1", *kept], folder, quiet | settings)
+
+    def answers(self) -> bool:
+        """Whether it says that it is healthy."""
+        return _says(f"{self.url}/health", b"OK")
+
+
+def _says(url: str, answer: bytes) -> bool:
+    with suppress(OSError), urllib.request.urlopen(url, timeout=5) as said:
+        return bool(said.read() == answer)
+    return False
+
+
+def _postgres_tools() -> Path:
+    on_path = shutil.which("initdb")
+    folders = [Path(on_path).resolve().parent] if on_path else sorted(map(Path, glob("/usr/lib/postgresql/*/bin")))
+    if not folders:
+        raise MissingServerError("there is no PostgreSQL to test with: apt-get install postgresql")
+    return folders[-1]
+
+
+def _kill(processes: set[psutil.Process]) -> None:
+    for one in processes:
+        with suppress(psutil.NoSuchProcess):
+            one.kill()
+    psutil.wait_procs(processes, timeout=10)
