@@ -6,14 +6,17 @@ of iALS on Item Recommendation Benchmarks", RecSys 2022 (arXiv 2110.14037), eq. 
     L = Σ_(u,i)∈S w_ui (⟨p_u, q_i⟩ − 1)²  +  α₀ Σ_u Σ_i ⟨p_u, q_i⟩²
         + Σ_u λ_u ‖p_u‖²  +  Σ_i λ_i ‖q_i‖²,      λ_u = λ ((|S_u| + α₀ |I|) / mean)^ν,  λ_i alike
 
-`solve` is the whole model: a training half-step and the answer for an unseen history are the same call.
+All least-squares problems are put into the eigenbasis of the Gramian α₀QᵀQ, where the dense part of their matrices is
+diagonal. A history is folded in exactly (`solve`): one of h < d events costs a h×h system by the Woodbury identity
+instead of a d×d one. Training has the last sweep's vectors to start from and needs no exact answer (`improve`): STEPS
+of conjugate gradients (Takács, Pilászy & Tikk 2011), for which that diagonal is a good preconditioner.
 *Differs from the paper:* λ is that of the average row, the mean above being over the rows with events, so that a good
-value carries over from one catalogue to another; each least-squares problem is solved in the eigenbasis of the Gramian
-α₀QᵀQ, where the dense part of its matrix is diagonal: a row with h < d events then costs a h×h system by the Woodbury
-identity instead of a d×d one, exactly. When scoring, weights decay with age (2^(−age / half_life)).
-*Cost:* a sweep is O(nnz·h·d) for short rows, O(nnz·d² + rows·d³/3) for long ones; 4d(U + I) bytes.
+value carries over from one catalogue to another; conjugate gradients, which end where exact sweeps do. When scoring,
+weights decay with age (2^(−age / half_life)).
+*Cost:* a sweep is O((nnz + U + I)·d); a fold-in O(h²d + h³/3), or O(hd² + d³/3) where h > d; 4d(U + I) bytes.
 """
 
+import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar, Self
 
@@ -29,6 +32,12 @@ from recsys.data.schema import FloatArray
 from recsys.models.base import HALF_LIVES, ModelConfig, OnEpoch, Range, Space, State
 
 BLOCK_BYTES = 32 * 2**20
+BLOCK_ARRAYS = 8
+"""Arrays [b, d] that conjugate gradients on a block of b rows hold at a time."""
+TINY = 1e-30
+"""In place of a length of zero: a row without events, or one that is solved."""
+STEPS = 2
+"""Of conjugate gradients a half-sweep. Two reach the loss of exact sweeps to a hundredth, in a third of the time."""
 
 
 class ALSConfig(ModelConfig):
@@ -69,9 +78,9 @@ class ALS:
 
     @classmethod
     def memory_bytes(cls, config: ALSConfig, data: Dataset) -> int:
-        """Both factor matrices, their rotated copies, and one block of normal equations."""
-        rows = data.interactions.n_users + data.interactions.n_items
-        return 12 * config.factors * rows + 4 * BLOCK_BYTES
+        """Both factor matrices, two more of them in the making, the log both ways, and blocks of equations."""
+        log = data.interactions
+        return 12 * config.factors * (log.n_users + log.n_items) + 24 * len(log) + 4 * BLOCK_BYTES
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Alternate between users and items."""
@@ -81,9 +90,10 @@ class ALS:
         self.Q = (torch.randn(X.shape[1], c.factors, generator=generator) / c.factors).to(self.device)
         self.Q[torch.from_numpy(np.diff(Xt.indptr) == 0)] = 0  # an item without events has no vector
         self.mean, mean_of_items = self._mean(X), self._mean(Xt)
+        P = self.Q.new_zeros(X.shape[0], c.factors)
         for epoch in range(1, c.epochs + 1):
-            P = self.solve(X, self.Q, self.mean)
-            self.Q = self.solve(Xt, P, mean_of_items)
+            P = self.improve(P, X, self.Q, self.mean)
+            self.Q = self.improve(self.Q, Xt, P, mean_of_items)
             if on_epoch is not None and on_epoch(epoch, self):
                 break
         return self
@@ -113,21 +123,16 @@ class ALS:
 
         `mean` is what |S| + α₀ · columns is compared to for a row's regularisation.
         """
-        c, d = self.config, Q.shape[1]
+        d = Q.shape[1]
         # Scoring meets the same items block after block: what depends on them alone is computed once.
         if self._basis is None or self._basis[0] is not Q:
-            eigenvalues, V = torch.linalg.eigh(c.alpha0 * (Q.T @ Q))
-            Z = Q.new_empty(Q.shape[0] + 1, d)
-            torch.matmul(Q, V, out=Z[:-1])
-            Z[-1] = 0  # the row of the padding
-            self._basis = (Q, eigenvalues, V, Z)
+            self._basis = (Q, *self._eigenbasis(Q))
         _, eigenvalues, V, Z = self._basis
-        lengths = np.diff(X.indptr)
-        reg = c.reg * ((lengths + c.alpha0 * X.shape[1]) / mean) ** c.nu
+        reg = self._reg(X, mean)
         out = Q.new_zeros(X.shape[0], d)
         unit = bool((X.data == 1).all())
-        for rows, columns, weights in _batches(X, lengths, d):
-            diagonal = eigenvalues.clamp(min=0) + torch.from_numpy(reg[rows]).to(Q)[:, None]  # [b, d]
+        for rows, columns, weights in _batches(X, np.diff(X.indptr), d):
+            diagonal = eigenvalues + torch.from_numpy(reg[rows]).to(Q)[:, None]  # [b, d]
             root = torch.from_numpy(weights).to(Q).sqrt_()  # [b, h]
             Y = Z[torch.from_numpy(columns).to(Q.device)]  # [b, h, d]
             if not unit:
@@ -136,6 +141,67 @@ class ALS:
             out[torch.from_numpy(rows).to(Q.device)] = solver(Y, root, diagonal)
         rotated: Tensor = out @ V.T
         return rotated
+
+    def improve(self, P: Tensor, X: sparse.csr_matrix, Q: Tensor, mean: float) -> Tensor:
+        """P [rows, d] after STEPS of conjugate gradients towards `solve(X, Q, mean)`, all rows side by side."""
+        eigenvalues, V, Z = self._eigenbasis(Q)
+        Z = Z[:-1]
+        reg = torch.from_numpy(self._reg(X, mean)).to(Q)
+        out = torch.empty_like(P)
+        size = max(1, BLOCK_BYTES // (4 * BLOCK_ARRAYS * Q.shape[1]))
+        for start in range(0, X.shape[0], size):
+            rows = slice(start, start + size)
+            diagonal = eigenvalues + reg[rows, None]  # [b, d]
+            out[rows] = _conjugate_gradients(P[rows] @ V, _on_device(X[rows], Q), Z, diagonal) @ V.T
+        return out
+
+    def _eigenbasis(self, Q: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Eigenvalues [d] and eigenvectors V [d, d] of α₀QᵀQ, and QV with a row of zeros below, for padding."""
+        eigenvalues, V = torch.linalg.eigh(self.config.alpha0 * (Q.T @ Q))
+        Z = Q.new_empty(Q.shape[0] + 1, Q.shape[1])
+        torch.matmul(Q, V, out=Z[:-1])
+        Z[-1] = 0
+        return eigenvalues.clamp(min=0), V, Z
+
+    def _reg(self, X: sparse.csr_matrix, mean: float) -> np.ndarray[Any, Any]:
+        """λ_u of the rows of X, [rows]."""
+        c = self.config
+        return np.asarray(c.reg * ((np.diff(X.indptr) + c.alpha0 * X.shape[1]) / mean) ** c.nu)
+
+
+def _conjugate_gradients(p: Tensor, X: Tensor, Z: Tensor, diagonal: Tensor) -> Tensor:
+    """Towards the p [b, d] with (Λ + Zᵀ W Z) p = Zᵀ w, where the weights W of a row are those of X [b, columns]."""
+
+    def product(p: Tensor) -> Tensor:
+        """(Λ + Zᵀ W Z) p: scores at the events of X only, weighed, and back."""
+        weighed = torch.sparse.sampled_addmm(X, p, Z.mT, beta=0.0).values() * X.values()
+        return diagonal * p + _csr(X.crow_indices(), X.col_indices(), weighed, X.shape) @ Z
+
+    residual = X @ Z - product(p)
+    direction = residual / diagonal
+    size = (residual * direction).sum(1, keepdim=True)
+    for step in range(STEPS):
+        moved = product(direction)
+        length = size / (direction * moved).sum(1, keepdim=True).clamp(min=TINY)
+        p = p + length * direction
+        if step < STEPS - 1:
+            residual = residual - length * moved
+            conditioned = residual / diagonal
+            before, size = size, (residual * conditioned).sum(1, keepdim=True)
+            direction = conditioned + size / before.clamp(min=TINY) * direction
+    return p
+
+
+def _on_device(X: sparse.csr_matrix, like: Tensor) -> Tensor:
+    """X as a sparse tensor of the type and on the device of `like`."""
+    indptr, columns = (torch.from_numpy(part).to(like.device) for part in (X.indptr, X.indices))
+    return _csr(indptr, columns, torch.from_numpy(X.data).to(like), X.shape)
+
+
+def _csr(indptr: Tensor, columns: Tensor, values: Tensor, shape: tuple[int, ...]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", "Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(indptr, columns, values, size=shape, check_invariants=False)
 
 
 def _normal_equations(Y: Tensor, root: Tensor, diagonal: Tensor) -> Tensor:

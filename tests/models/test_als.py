@@ -35,6 +35,26 @@ def test_a_half_step_solves_the_dense_normal_equations(random_log):
     assert (P[0] == 0).all()  # a user without events
 
 
+def test_conjugate_gradients_end_where_the_exact_step_does(random_log, monkeypatch):
+    X = random_log().matrix()
+    X.data = np.linspace(0.5, 2, X.nnz, dtype=np.float32)
+    Q = torch.randn(X.shape[1], CONFIG.factors, generator=torch.Generator().manual_seed(0))
+    model, P = ALS(CONFIG), torch.zeros(X.shape[0], CONFIG.factors)
+    exact = model.solve(X, Q, mean=3.0)
+    monkeypatch.setattr("recsys.models.als.STEPS", CONFIG.factors)
+    torch.testing.assert_close(model.improve(P, X, Q, mean=3.0), exact, rtol=0, atol=2e-5)
+    assert torch.isfinite(model.improve(exact, X, Q, mean=3.0)).all()  # nothing is left to improve
+
+
+def test_a_row_improves_alike_in_blocks_of_any_size(random_log, monkeypatch):
+    X = random_log().matrix()
+    Q = torch.randn(X.shape[1], CONFIG.factors, generator=torch.Generator().manual_seed(0))
+    model, P = ALS(CONFIG), torch.zeros(X.shape[0], CONFIG.factors)
+    at_once = model.improve(P, X, Q, mean=3.0)
+    monkeypatch.setattr("recsys.models.als.BLOCK_BYTES", 1)
+    torch.testing.assert_close(model.improve(P, X, Q, mean=3.0), at_once)
+
+
 def loss(config, X, P, Q):
     """L of the docstring."""
     X, predicted = X.toarray(), P @ Q.T
