@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,8 @@ from bench.runner import FitError
 RECSYS = Path(sys.executable).with_name("recsys")
 POLL = 0.5
 """Seconds between two looks at the memory."""
+Sections = dict[str, dict[str, Any]]
+"""A configuration: its sections, their keys and values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -32,13 +35,15 @@ class Pipeline:
     """Largest sum of the resident memory of the command and all its children; what they share counts for each."""
 
 
-def run_pipeline(config: dict[str, dict[str, str]], folder: Path, threads: int) -> Pipeline:
+def run_pipeline(
+    config: Sections, folder: Path, threads: int, environment: Mapping[str, str] | None = None
+) -> Pipeline:
     """Run the pipeline in a folder; one that was run there before goes on with what it finds, as the product does.
 
     Args:
-        config: sections of the configuration, keys and texts.
         folder: gets config.toml, the log of the command, store and report.
         threads: of every library.
+        environment: what the command gets besides.
 
     Raises:
         FitError: the command ended in an error.
@@ -54,7 +59,9 @@ def run_pipeline(config: dict[str, dict[str, str]], folder: Path, threads: int) 
     limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
     begun, peak = time.perf_counter(), 0
     with (folder / "run.log").open("w", encoding="utf-8") as log:
-        process = subprocess.Popen(command, cwd=folder, env={**os.environ, **limits}, stdout=log, stderr=log)
+        process = subprocess.Popen(
+            command, cwd=folder, env={**os.environ, **limits, **(environment or {})}, stdout=log, stderr=log
+        )
         while process.poll() is None:
             peak = max(peak, _resident_bytes(process.pid))
             time.sleep(POLL)

@@ -11,7 +11,10 @@ from typing import Protocol
 
 from bench.results import Options, Result
 
-NAMES = ("als", "ease", "sasrec", "multvae", "fm", "hybrid", "run", "scoring", "growth", "gate", "feedback")
+NAMES = (
+    "als", "ease", "sasrec", "multvae", "fm", "hybrid", "run", "scoring", "growth", "gate", "feedback",
+    "orchestration",
+)  # fmt: skip
 
 
 class Row(Protocol):
