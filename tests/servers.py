@@ -3,6 +3,7 @@
 Each can be killed and started again on what it left, and is gone when its `with` block ends.
 """
 
+import json
 import os
 import shutil
 import signal
@@ -11,8 +12,9 @@ import subprocess
 import sys
 import tempfile
 import time
+import urllib.error
 import urllib.request
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
 from glob import glob
 from pathlib import Path
@@ -25,6 +27,10 @@ PATIENCE = 120.0
 """Seconds in which a server has to answer, and to end."""
 OURS = ("PREFECT_", "MLFLOW_", "RECSYS_")
 """How the variables begin that a process is not to inherit from whoever runs the tests."""
+
+
+ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
+"""States in which a flow run stays."""
 
 
 class MissingServerError(Exception):
@@ -198,6 +204,53 @@ class Prefect(Server):
     def answers(self) -> bool:
         """Whether it says that it is healthy."""
         return _says(f"{self.url}/health", b"true")
+
+    def ask(self, path: str, content: object = None, method: str = "POST") -> Any:
+        """What its API answers."""
+        body = None if method == "GET" else json.dumps(content or {}).encode()
+        request = urllib.request.Request(self.url + path, body, {"Content-Type": "application/json"}, method=method)
+        while True:
+            try:
+                with urllib.request.urlopen(request, timeout=60) as answer:
+                    said = answer.read()
+                return json.loads(said) if said else None
+            except urllib.error.HTTPError as error:
+                if error.code != 503:  # SQLite is busy
+                    raise
+                time.sleep(0.2)
+
+    def deployment(self, name: str) -> dict[str, Any]:
+        """As it is registered, by `flow/name`."""
+        found: dict[str, Any] = self.ask(f"/deployments/name/{name}", method="GET")
+        return found
+
+    def run(self, name: str, **parameters: Any) -> str:
+        """The id of a run of a deployment that is due now."""
+        path = f"/deployments/{self.deployment(name)['id']}/create_flow_run"
+        return str(self.ask(path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"])
+
+    def when(self, run: str, states: Iterable[str] = ENDED, seconds: float = PATIENCE) -> dict[str, Any]:
+        """A run, once it is in one of these states."""
+        seen: dict[str, Any] = {}
+
+        def there() -> bool:
+            seen.update(self.ask(f"/flow_runs/{run}", method="GET"))
+            return seen["state_type"] in states
+
+        wait(there, lambda: seen, seconds)
+        return seen
+
+    def messages(self, run: str, last: str) -> list[str]:
+        """What the page of a run says, once it says that."""
+        asked = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
+        said: list[str] = []
+
+        def there() -> bool:
+            said[:] = [line["message"] for line in self.ask("/logs/filter", asked)]
+            return any(last in line for line in said)
+
+        wait(there, lambda: said)
+        return said
 
 
 class Worker(Server):

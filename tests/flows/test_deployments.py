@@ -28,7 +28,6 @@ FILES = dict(re.findall(r"^`((?:shop|log|events)\.\w+)`:\n\n```\w+\n(.*?)^```$",
 RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
 NAMES = ("train", "ingest", "retrain", "batch_recommend", "monitor", "backtest")
 GOODBYE = "shop is no longer served; its schedules rest until it is\n"
-ENDED = {"COMPLETED", "FAILED", "CRASHED", "CANCELLED"}
 
 
 @pytest.fixture(scope="module")
@@ -62,54 +61,11 @@ def shop(tmp_path_factory, prefect_server):
             start_new_session=True,
         )
 
-    return SimpleNamespace(folder=folder, run=run, serve=serve, url=prefect_server.url)
-
-
-def ask(shop, path, content=None, method="POST"):
-    body = None if method == "GET" else json.dumps(content or {}).encode()
-    request = urllib.request.Request(shop.url + path, body, {"Content-Type": "application/json"}, method=method)
-    while True:
-        try:
-            with urllib.request.urlopen(request, timeout=60) as answer:
-                said = answer.read()
-            return json.loads(said) if said else None
-        except urllib.error.HTTPError as error:
-            if error.code != 503:  # SQLite is busy
-                raise
-            time.sleep(0.2)
-
-
-def known(shop, flow):
-    return ask(shop, f"/deployments/name/{flow}/shop", method="GET")
-
-
-def start(shop, flow, **parameters):
-    path = f"/deployments/{known(shop, flow)['id']}/create_flow_run"
-    return ask(shop, path, {"parameters": parameters, "state": {"type": "SCHEDULED"}})["id"]
-
-
-def when(shop, run, states):
-    """A run, once it is in one of these states."""
-    until = time.monotonic() + 120
-    while (found := ask(shop, f"/flow_runs/{run}", method="GET"))["state_type"] not in states:
-        assert time.monotonic() < until, found
-        time.sleep(0.3)
-    return found
-
-
-def messages(shop, run, last):
-    """What the run page of a run says, once it says that."""
-    until = time.monotonic() + 60
-    while True:
-        asked = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_ASC"}
-        said = [line["message"] for line in ask(shop, "/logs/filter", asked)]
-        if any(last in line for line in said) or time.monotonic() > until:
-            return said
-        time.sleep(0.3)
+    return SimpleNamespace(folder=folder, run=run, serve=serve, server=prefect_server)
 
 
 def as_shown(shop, text):
-    return text.replace(shop.url.removesuffix("/api"), "http://127.0.0.1:4200")
+    return text.replace(shop.server.url.removesuffix("/api"), "http://127.0.0.1:4200")
 
 
 @pytest.fixture(scope="module")
@@ -117,7 +73,7 @@ def deployed(shop):
     """For workers, with the schedule of ingest switched on by the page's own command."""
     done = shop.run([*RECSYS, "deploy", "shop.toml"])
     assert (done.returncode, as_shown(shop, done.stdout)) == (0, SHOWN["deploy shop.toml"]), done.stderr
-    schedule = known(shop, "ingest")["schedules"][0]["id"]
+    schedule = shop.server.deployment("ingest/shop")["schedules"][0]["id"]
     resume, *_ = TOLD.replace("SCHEDULE", schedule).replace("$ ", "").splitlines()
     switched = shop.run([sys.executable, "-m", *resume.split()])
     assert switched.returncode == 0, switched.stderr
@@ -155,7 +111,7 @@ class TestDeployed:
         }
         assert tuple(declared) == NAMES
         for flow, entry in declared.items():
-            found = known(shop, flow)
+            found = shop.server.deployment(f"{flow}/shop")
             assert found["tags"] == entry["tags"]
             assert found["description"] == entry["description"].replace("{{ $PWD }}", str(shop.folder))
             assert found["parameters"] == {"config": "shop.toml"}
@@ -170,7 +126,9 @@ class TestDeployed:
             assert [(one["schedule"]["cron"], one["schedule"]["timezone"]) for one in found["schedules"]] == planned
 
     def test_schedules_are_off_until_switched_on(self, shop, deployed):
-        active = {flow: [one["active"] for one in known(shop, flow)["schedules"]] for flow in NAMES}
+        active = {
+            flow: [one["active"] for one in shop.server.deployment(f"{flow}/shop")["schedules"]] for flow in NAMES
+        }
         assert active == {
             "train": [],
             "ingest": [True],
@@ -181,7 +139,7 @@ class TestDeployed:
         }
 
     def test_runs_get_our_settings_and_no_secrets(self, shop, deployed):
-        variables = known(shop, "train")["job_variables"]
+        variables = shop.server.deployment("train/shop")["job_variables"]
         assert variables["working_dir"] == str(shop.folder)
         assert variables["env"].items() <= (QUIET | RELIABLE).items()
         assert {"DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "PREFECT_LOGGING_EXTRA_LOGGERS"} <= set(variables["env"])
@@ -193,7 +151,7 @@ class TestDeployed:
         (run_id,) = re.findall(r"UUID: ([0-9a-f-]{36})", started.stdout)
         worked = shop.run([sys.executable, "-m", *work.split()])
         assert worked.returncode == 0, worked.stderr
-        assert when(shop, run_id, ENDED)["state_name"] == "Completed", worked.stdout + worked.stderr
+        assert shop.server.when(run_id)["state_name"] == "Completed", worked.stdout + worked.stderr
 
 
 class TestServed:
@@ -205,21 +163,21 @@ class TestServed:
         ]
 
     def test_it_took_over_from_the_workers_and_left_the_schedules_as_they_were(self, shop, served):
-        assert {known(shop, flow)["work_pool_name"] for flow in NAMES} == {None}
-        assert [one["active"] for one in known(shop, "ingest")["schedules"]] == [True]
+        assert {shop.server.deployment(f"{flow}/shop")["work_pool_name"] for flow in NAMES} == {None}
+        assert [one["active"] for one in shop.server.deployment("ingest/shop")["schedules"]] == [True]
 
     def test_a_schedule_fires_by_itself(self, shop, served):
-        deployment = known(shop, "monitor")["id"]
+        deployment = shop.server.deployment("monitor/shop")["id"]
         often = {"active": True, "schedule": {"interval": 15}}  # seconds
-        (schedule,) = ask(shop, f"/deployments/{deployment}/schedules", [often])
+        (schedule,) = shop.server.ask(f"/deployments/{deployment}/schedules", [often])
         due = {"flow_runs": {"deployment_id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 1}
         until = time.monotonic() + 60
-        while not (runs := ask(shop, "/flow_runs/filter", due)):
+        while not (runs := shop.server.ask("/flow_runs/filter", due)):
             assert time.monotonic() < until, "the server plans no run"
             time.sleep(0.3)
         assert runs[0]["auto_scheduled"]
-        assert when(shop, runs[0]["id"], ENDED)["state_name"] == "Completed"
-        ask(shop, f"/deployments/{deployment}/schedules/{schedule['id']}", method="DELETE")
+        assert shop.server.when(runs[0]["id"])["state_name"] == "Completed"
+        shop.server.ask(f"/deployments/{deployment}/schedules/{schedule['id']}", method="DELETE")
 
     @pytest.mark.parametrize(
         ("flow", "parameters", "reason"),
@@ -232,25 +190,25 @@ class TestServed:
     )
     def test_the_form_refuses_what_is_wrong(self, shop, served, flow, parameters, reason):
         with pytest.raises(urllib.error.HTTPError) as refused:
-            start(shop, flow, **parameters)
+            shop.server.run(f"{flow}/shop", **parameters)
         assert refused.value.code == 409
         assert reason in json.load(refused.value)["detail"]
 
     def test_a_run_does_what_the_command_does(self, shop, served):
         assert shop.run([*RECSYS, "feedback", "add", "events.csv"]).returncode == 0
-        run = start(shop, "ingest")
-        assert when(shop, run, ENDED)["state_name"] == "Completed"
+        run = shop.server.run("ingest/shop")
+        assert shop.server.when(run)["state_name"] == "Completed"
         assert [path.name for path in (shop.folder / "mlruns/ingested/shop").glob("*.parquet")] == [
             "up-to-000000000004.parquet"
         ]
-        assert "ingest: 4 events are in, up to number 4" in messages(shop, run, "up to number 4")
+        assert "ingest: 4 events are in, up to number 4" in shop.server.messages(run, "up to number 4")
 
     def test_wrong_input_is_the_first_and_only_thing_told(self, shop, served):
-        run = start(shop, "monitor", config="nowhere.toml")
-        ended = when(shop, run, ENDED)
+        run = shop.server.run("monitor/shop", config="nowhere.toml")
+        ended = shop.server.when(run)
         cause = "no configuration file at nowhere.toml; configs/own-data.toml is one to start from"
         assert (ended["state_type"], ended["state"]["message"]) == ("FAILED", cause)
-        said = messages(shop, run, "Finished in state")
+        said = shop.server.messages(run, "Finished in state")
         assert said[-1] == f"Finished in state Failed('{cause}')"
         assert "Traceback" not in "\n".join(said)
 
@@ -262,9 +220,9 @@ class TestServed:
             "tuning.trials=10000",
         ]
         (shop.folder / "long.toml").write_text('name = "long"\n[data]\nsource = "synthetic?users=150&items=60"\n')
-        run = start(shop, "retrain", config="long.toml", overrides=overrides)
-        when(shop, run, {"RUNNING"})
-        second = when(shop, start(shop, "retrain"), ENDED)
+        run = shop.server.run("retrain/shop", config="long.toml", overrides=overrides)
+        shop.server.when(run, {"RUNNING"})
+        second = shop.server.when(shop.server.run("retrain/shop"))
         assert (second["state_type"], second["state"]["message"]) == (
             "CANCELLED",
             "Deployment concurrency limit reached.",
@@ -273,19 +231,19 @@ class TestServed:
         said, _ = served.process.communicate(timeout=120)
         assert served.process.returncode == 0
         assert said.endswith(GOODBYE)
-        assert when(shop, run, ENDED)["state_type"] == "CANCELLED"
-        found = known(shop, "ingest")
+        assert shop.server.when(run)["state_type"] == "CANCELLED"
+        found = shop.server.deployment("ingest/shop")
         assert (found["paused"], found["schedules"][0]["active"]) == (True, True)
         assert not shop_processes(shop), "a run outlived the process that served it"
 
     def test_served_again_schedules_go_on_and_sigterm_is_heard_as_well(self, shop, served):
         with serving(shop) as again:
-            found = known(shop, "ingest")
+            found = shop.server.deployment("ingest/shop")
             assert (found["paused"], found["schedules"][0]["active"]) == (False, True)
             again.process.send_signal(signal.SIGTERM)
             said, _ = again.process.communicate(timeout=60)
         assert (again.process.returncode, said.endswith(GOODBYE)) == (0, True)
-        assert known(shop, "ingest")["paused"]
+        assert shop.server.deployment("ingest/shop")["paused"]
 
 
 def shop_processes(shop):
