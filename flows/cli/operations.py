@@ -1,9 +1,12 @@
-"""Commands of whoever runs it: `recsys deploy`, `recsys serve-flows`."""
+"""Commands of whoever runs it: `recsys deploy`, `recsys serve-flows`, `recsys stack`."""
+
+from pathlib import Path
+from typing import Annotated
 
 import typer
 
 from flows.cli.start import with_server
-from recsys.cli.app import OPERATIONS, ConfigFile, app
+from recsys.cli.app import OPERATIONS, ConfigFile, Store, app
 
 
 @app.command(rich_help_panel=OPERATIONS)
@@ -26,3 +29,15 @@ def serve_flows(config_file: ConfigFile) -> None:
     title = f"{config.name} is served until Ctrl-C:"
     deployments.serve(config, config_file, lambda made: typer.echo("\n".join([title, *deployments.lines(made)])))
     typer.echo(f"{config.name} is no longer served; its schedules rest until it is")
+
+
+@app.command(rich_help_panel=OPERATIONS)
+def stack(
+    store: Store = Path("mlruns"),
+    auth: Annotated[bool, typer.Option("--auth", help="Both servers ask for a password.")] = False,
+) -> None:
+    """Start PostgreSQL, a Prefect server, an MLflow server and a worker, until Ctrl-C; data under STORE/stack."""
+    from flows.stack.run import run
+
+    run(store, typer.echo, auth=auth)
+    typer.echo("all have ended")

@@ -1,0 +1,1 @@
+"""The stack: the services of docker/compose.yaml as plain processes of this machine, `recsys stack`."""
