@@ -44,6 +44,9 @@ check: lint types contracts test ## all checks, as CI runs them
 bench: $(DEV) $(BENCH_READY) ## measure every model beside the best public ones (hours), bench/RESULTS.md
 	$(BIN)/python -m bench
 
+docs: $(DEV) ## make a site of docs/, build/docs/index.html
+	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
+
 CONFIG ?= configs/demo.toml
 deploy: $(READY) ## register the flows on the server of PREFECT_API_URL or make stack; CONFIG=my-shop.toml, docs/operations.md
 	@[ -n "$$PREFECT_API_URL" ] || [ ! -f mlruns/stack/env ] || . mlruns/stack/env; $(BIN)/recsys deploy $(CONFIG)
