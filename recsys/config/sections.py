@@ -13,15 +13,18 @@ HYBRIDS: tuple[HybridName, ...] = ("weighted", "cascade", "stacking", "switching
 class Section(BaseModel):
     """A frozen part of the configuration that accepts no key it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid")
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
 
 
 class ColumnNames(Section):
     """What the columns are called in your files."""
 
     user_id: str = "user_id"
+    """Who; whole numbers or text."""
     item_id: str = "item_id"
+    """What; whole numbers or text."""
     timestamp: str = "timestamp"
+    """When."""
     rating: str = "rating"
     """Optional in the file."""
     event_type: str = "event_type"
