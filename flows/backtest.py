@@ -7,6 +7,8 @@ from prefect import flow
 from flows.form import ConfigPath, Folder, Overrides, answered, configured
 from recsys.backtest.summary import Summary
 from tasks.backtest import first_model, period, report_backtest, set_up
+from tasks.publish import entitle
+from tasks.step import searching
 
 
 @flow(name="backtest", flow_run_name="backtest {config}")
@@ -21,8 +23,9 @@ def backtest(config: ConfigPath, overrides: Overrides = (), report: Folder = Non
     """
     settings = configured(config, overrides)
     setting = set_up(settings)
-    first_model(setting)
+    entitle(f"backtest {setting.folder.name}")
+    searching(first_model, settings)(setting)
     for one in setting.periods:
-        period(setting, one, one.number)
+        searching(period, settings)(setting, one, one.number)
     folder = Path(report) if report else Path(settings.store) / settings.name / "backtest"
     return report_backtest(settings, setting, folder)

@@ -8,6 +8,7 @@ from flows.form import ConfigPath, Folder, Items, ModelUri, Overrides, answered
 from recsys.config import load
 from recsys.stages.batch import Batch
 from tasks.batch import recommend_all
+from tasks.publish import entitle
 
 
 @flow(name="batch_recommend", flow_run_name="batch_recommend {config}")
@@ -24,4 +25,6 @@ def batch_recommend(
         out: folder for the batches; default: a folder of the model's name under `recommendations` in the store.
         model: URI of the version that answers; default: the champion.
     """
-    return recommend_all(load(config, overrides), k, out, model)
+    settings = load(config, overrides)
+    entitle(f"batch_recommend {settings.name}, {model or settings.model_name}")
+    return recommend_all(settings, k, out, model)

@@ -7,12 +7,18 @@ A flow's docstring says what each parameter is; Prefect puts that under its fiel
 import functools
 import logging
 from collections.abc import Callable, Sequence
-from typing import Annotated, ParamSpec, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 
 from pydantic import Field
 
 from recsys.config import Config, load
 from recsys.errors import InputError
+
+if TYPE_CHECKING:
+    from prefect.states import State
+
+log = logging.getLogger("recsys.flows")
 
 ENGINE, TASK = "prefect.flow_runs", "prefect.task_runs"
 """Loggers of Prefect."""
@@ -52,9 +58,10 @@ def configured(config: str, overrides: Sequence[str] = ()) -> Config:
 
 
 def answered(body: Callable[P, R]) -> Callable[P, R]:
-    """The body of a flow: wrong input ends the run with its message and no traceback, and is raised to a caller.
+    """The body of a flow: the first line of a run that failed is the cause, which is raised to a caller as it was.
 
-    A run that a worker starts has no command line that lets the library's lines through; this does.
+    Wrong input has no traceback; any other error has one in the log, and its task in the message. A run that a worker
+    starts has no command line that lets the library's lines through; this does.
     """
 
     @functools.wraps(body)
@@ -65,11 +72,24 @@ def answered(body: Callable[P, R]) -> Callable[P, R]:
         try:
             return body(*args, **kwargs)
         except InputError as error:
-            from prefect.states import Failed
+            return _failed(str(error), error)  # type: ignore[return-value]  # Prefect raises its data
+        except Exception as error:
+            from prefect.exceptions import MissingContextError
+            from prefect.logging import get_run_logger
 
-            return Failed(message=str(error), data=error)  # type: ignore[return-value]  # Prefect raises its data
+            with suppress(MissingContextError):  # called as a function
+                get_run_logger().error("This run ends with an error that is not yours", exc_info=True)
+            where = ", ".join(getattr(error, "__notes__", ()))
+            cause = f"{type(error).__name__}: {error}"
+            return _failed(f"{cause} ({where})" if where else cause, error)  # type: ignore[return-value]
 
     return run
+
+
+def _failed(message: str, error: Exception) -> "State[Any]":
+    from prefect.states import Failed
+
+    return Failed(message=message, data=error)
 
 
 def _told_once(record: logging.LogRecord) -> bool:

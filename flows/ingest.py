@@ -6,6 +6,7 @@ from flows.form import ConfigPath, Overrides, answered
 from recsys.config import load
 from recsys.data.parts import Counts
 from tasks import ingest as tasks
+from tasks.publish import entitle
 
 
 @flow(name="ingest", flow_run_name="ingest {config}")
@@ -17,4 +18,6 @@ def ingest(config: ConfigPath, overrides: Overrides = ()) -> Counts:
         config: path of a TOML file.
         overrides: `section.key=value` changes of it.
     """
-    return tasks.ingest(load(config, overrides))
+    settings = load(config, overrides)
+    entitle(f"ingest {settings.name}")
+    return tasks.ingest(settings)

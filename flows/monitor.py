@@ -1,11 +1,14 @@
 """The monitoring flow: what each version showed, what came of it, and drift."""
 
+from datetime import UTC, datetime
+
 from prefect import flow
 
 from flows.form import ConfigPath, Days, Moment, Overrides, answered
 from recsys.config import load
 from recsys.stages.monitor import Watched, beginning
 from tasks.monitor import watch
+from tasks.publish import entitle
 
 
 @flow(name="monitor", flow_run_name="monitor {config}")
@@ -19,4 +22,6 @@ def monitor(config: ConfigPath, overrides: Overrides = (), since: Moment = None,
         since: seconds since 1970, or ISO 8601; what came earlier is left out.
         days: where `since` is not given, how many days back.
     """
-    return watch(load(config, overrides), beginning(since, days))
+    settings, begin = load(config, overrides), beginning(since, days)
+    entitle(f"monitor {settings.name} since {datetime.fromtimestamp(begin, UTC):%Y-%m-%d}")
+    return watch(settings, begin)

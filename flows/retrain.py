@@ -12,6 +12,7 @@ from recsys.stages.turn import turn
 from tasks.clock import Clock
 from tasks.data import locate, preprocess, validate
 from tasks.ingest import ingest
+from tasks.publish import entitle
 from tasks.retraining import consider, warm_start
 
 
@@ -39,6 +40,7 @@ def retrain(config: ConfigPath, overrides: Overrides = (), report: Folder = None
         ingest(settings)
         validate(settings, clock)
         prepared = preprocess(settings, clock)
+        entitle(f"retrain {settings.name} {prepared.name:.6}")
         decision = consider(settings, prepared)
         if not decision.retrain:
             return Retrained(decision)

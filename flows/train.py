@@ -14,8 +14,9 @@ from recsys.tuning.budget import Budget
 from tasks.clock import Clock
 from tasks.data import locate, preprocess, validate
 from tasks.models import admit, evaluate_models, fit_hybrids, look_at, promote, refit, share, train_candidate
-from tasks.publish import publish
-from tasks.track import begin
+from tasks.publish import entitle, publish
+from tasks.step import searching
+from tasks.track import begin, kept
 
 
 @flow(name="train", flow_run_name="train {config}")
@@ -32,28 +33,30 @@ def train(config: ConfigPath, overrides: Overrides = (), report: Folder = None) 
     settings = locate(configured(config, overrides), clock)
     with turn(settings):
         validate(settings, clock)
-        return pipeline(settings, preprocess(settings, clock), report, clock)
+        prepared = preprocess(settings, clock)
+        entitle(f"train {settings.name} {prepared.name:.6}")
+        return pipeline(settings, prepared, report, clock)
 
 
 def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock, *, refresh: bool = False) -> Scorecard:
     """From prepared data to the verdict, inside a flow run; `refresh`: to train the champion on newer data."""
-    run = begin(settings, prepared)
+    with kept(begin(settings, prepared)) as run:
+        refused = admit(settings, prepared)
+        admitted = [name for name, reason in refused.items() if reason is None]
+        even = Budget.even(settings.tuning.timeout, admitted)
+        first = {name: look_at(name, settings, prepared, even, run, clock) for name in admitted}
+        budget = share(settings, prepared, first, clock)
+        search = searching(train_candidate, settings)
+        tuned = {name: search(name, first[name], settings, prepared, budget, run, clock) for name in budget.order}
+        fitted = {name: refit(name, tuned[name], settings, prepared, run, clock) for name in admitted}
 
-    refused = admit(settings, prepared)
-    admitted = [name for name, reason in refused.items() if reason is None]
-    even = Budget.even(settings.tuning.timeout, admitted)
-    first = {name: look_at(name, settings, prepared, even, run, clock) for name in admitted}
-    budget = share(settings, prepared, first, clock)
-    tuned = {name: train_candidate(name, first[name], settings, prepared, budget, run, clock) for name in budget.order}
-    fitted = {name: refit(name, tuned[name], settings, prepared, run, clock) for name in admitted}
+        outcome = fit_hybrids(settings, prepared, fitted, clock)
+        tested = evaluate_models(settings, prepared, fitted, outcome, run, clock)
+        promotion = promote(settings, prepared, fitted, outcome, tested, run, clock, refresh=refresh)
 
-    outcome = fit_hybrids(settings, prepared, fitted, clock)
-    tested = evaluate_models(settings, prepared, fitted, outcome, run, clock)
-    promotion = promote(settings, prepared, fitted, outcome, tested, run, clock, refresh=refresh)
-
-    notes = tuple(reason for reason in refused.values() if reason)
-    data = prepared_set(prepared)
-    card = assemble(settings, data, fitted, outcome, tested, promotion, clock.timings(), notes)
-    folder = Path(report) if report else Path(settings.store) / settings.name
-    publish(card, histories(fitted), tested.per_user, folder, run)
-    return card
+        notes = tuple(reason for reason in refused.values() if reason)
+        data = prepared_set(prepared)
+        card = assemble(settings, data, fitted, outcome, tested, promotion, clock.timings(), notes)
+        folder = Path(report) if report else Path(settings.store) / settings.name
+        publish(card, histories(fitted), tested.per_user, folder, run)
+        return card

@@ -8,6 +8,10 @@ class InputError(ValueError):
     """The user's input is wrong (a file, a key, an id). The command line prints it alone and exits with 2."""
 
 
+class UnavailableError(InputError):
+    """A server or a network that the user named does not answer now; the same again, later, can succeed."""
+
+
 def did_you_mean(seen: str, allowed: Iterable[str]) -> str:
     """Name the nearest allowed words, or list them all when none is near.
 

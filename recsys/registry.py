@@ -9,22 +9,28 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from importlib.metadata import version as installed
 from pathlib import Path
 from typing import Any, Final
 
 from recsys import records
 from recsys.errors import InputError, did_you_mean
-from recsys.tracking import client, counted, lock
+from recsys.packing import pack, unpacked
+from recsys.tracking import client, counted, lock, patiently
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
-BUNDLE: Final = "bundle"
-"""Name of the artifact that holds the bundle."""
-PACKAGE: Final = Path(__file__).parent
-PYFUNC: Final = PACKAGE / "serving" / "pyfunc_model.py"
-"""A path, no import: MLflow copies this file into the model and runs it there."""
-NEEDED: Final = ("mlflow", "numpy", "pandas", "pydantic", "scikit-learn", "scipy", "skops", "torch")
-"""What a process needs to answer."""
+LOGGED: Final = "recsys"
+"""Name of what MLflow calls a logged model: the artifacts behind a version."""
+ABOUT: Final = """\
+What the pipeline recommends with. A version is a hybrid of candidates that were tuned, weighted and judged on the same
+data; it holds the log it learnt from, takes raw ids and gives raw ids, and answers strangers too.
+
+- `champion` answers; `previous` is what it replaced, and `recsys rollback` brings it back
+- `challenger` is the latest that was judged and not promoted
+
+Each version says what it is worth and what the gate decided, its tags `promotion.…` with every number.
+Ask it: `recsys recommend --model models:/NAME@champion --user ID`
+"""
+"""Description of a registered model, where a person has not written another."""
 
 
 class ChampionChangedError(RuntimeError):
@@ -66,14 +72,14 @@ def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | No
     from mlflow.exceptions import MlflowException
 
     with counted(), tempfile.TemporaryDirectory(dir=bundle.parent) as draft:
-        _save_pyfunc(bundle, Path(draft) / "model")
+        pack(bundle, Path(draft) / "model")
         mlflow = client()
-        logged = mlflow.create_logged_model(mlflow.get_run(run_id).info.experiment_id, "recsys", run_id)
+        logged = mlflow.create_logged_model(mlflow.get_run(run_id).info.experiment_id, LOGGED, run_id)
         mlflow.log_model_artifacts(logged.model_id, str(Path(draft) / "model"))
         mlflow.finalize_logged_model(logged.model_id, "READY")
         with lock("registry"):
             try:
-                mlflow.create_registered_model(model)
+                mlflow.create_registered_model(model, description=ABOUT.replace("NAME", model))
             except MlflowException as error:
                 if error.error_code != "RESOURCE_ALREADY_EXISTS":
                     raise InputError(f"no model can be called {model!r}: {error}") from error
@@ -82,6 +88,12 @@ def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | No
             )
             mlflow.set_registered_model_alias(model, CHALLENGER, made.version)
         return int(made.version)
+
+
+def describe(model: str, number: int, text: str) -> None:
+    """Say on a version's page, in Markdown, what it is and what it was worth."""
+    with counted():
+        client().update_model_version(model, str(number), text)
 
 
 def versions(model: str | None = None) -> list[Version]:
@@ -120,12 +132,9 @@ def find(model: str, number: int | None) -> Version | None:
 def download(version: Version) -> Path:
     """Folder of a version's bundle on this machine; fetched where the store is elsewhere."""
     with counted():
-        import mlflow
-        from mlflow.models import Model
+        from mlflow.artifacts import download_artifacts
 
-        folder = Path(mlflow.artifacts.download_artifacts(version.uri))
-        flavor = Model.load(str(folder)).flavors["python_function"]
-    return folder / flavor["artifacts"][BUNDLE]["path"]
+        return unpacked(Path(patiently(lambda: download_artifacts(version.uri))))
 
 
 def history(model: str) -> list[records.Move]:
@@ -239,28 +248,6 @@ def rollback(model: str, why: str | None = None) -> tuple[int | None, int]:
             client().set_registered_model_alias(model, CHAMPION, new)
             _make_previous(model, old)
         return old, new
-
-
-def _save_pyfunc(bundle: Path, folder: Path) -> None:
-    """The bundle as an MLflow model: ids of any type, both columns optional, `k` and `exclude_seen` as parameters."""
-    import mlflow
-    from mlflow.models import ModelSignature
-    from mlflow.types.schema import AnyType, ColSpec, ParamSchema, ParamSpec, Schema
-
-    asked = [ColSpec(AnyType(), name, required=False) for name in ("user_id", "history")]
-    told = [ColSpec(AnyType(), name) for name in ("user_id", "item_id")]
-    told += [ColSpec("float", "score"), ColSpec("long", "rank"), ColSpec("string", "source")]
-    params = ParamSchema([ParamSpec("k", "long", 10), ParamSpec("exclude_seen", "boolean", True)])
-    mlflow.pyfunc.save_model(
-        folder,
-        python_model=str(PYFUNC),
-        artifacts={BUNDLE: str(bundle)},
-        code_paths=[str(PACKAGE)],
-        signature=ModelSignature(Schema(asked), Schema(told), params),
-        input_example={"user_id": ["guest"], "history": [[]]},
-        # Local builds (2.13.0+cpu) have no package of that name to install.
-        pip_requirements=[f"{name}=={installed(name).partition('+')[0]}" for name in NEEDED],
-    )
 
 
 def _all(search: Callable[..., Any], **how: Any) -> Iterator[Any]:

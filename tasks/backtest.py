@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys import tracking
 from recsys.backtest import loop, setting
 from recsys.backtest.outcome import Outcome
@@ -14,27 +11,28 @@ from recsys.backtest.summary import Summary, summarize
 from recsys.config import Config
 from recsys.report.backtest import page, verdict, write_backtest
 from tasks.publish import note
+from tasks.step import LONG, step
 
 
-@task(cache_policy=NO_CACHE)
+@step("cut {config.name} into periods", seconds=LONG)
 def set_up(config: Config) -> Setting:
     """Cut the log into periods."""
     return setting.set_up(config)
 
 
-@task(cache_policy=NO_CACHE)
+@step("first model", seconds=LONG)
 def first_model(replay: Setting) -> Outcome:
     """Train the model that all policies start from."""
     return loop.begin(replay)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="period {number}")
+@step("period {number}", seconds=LONG)
 def period(replay: Setting, span: Period, number: int) -> Outcome:
     """Serve a period, learn from it, decide."""
     return loop.step(replay, span)
 
 
-@task(cache_policy=NO_CACHE)
+@step("report backtest of {config.name}")
 def report_backtest(config: Config, replay: Setting, folder: Path) -> Summary:
     """Write the report, and put it on the run page and into MLflow."""
     summary = summarize(replay)

@@ -2,17 +2,15 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys import tracking
 from recsys.config import Config
 from recsys.stages import batch
 from recsys.stages.batch import Batch
 from tasks.publish import note
+from tasks.step import LONG, step
 
 
-@task(cache_policy=NO_CACHE)
+@step("recommend by {config.model_name}", seconds=LONG)
 def recommend_all(config: Config, k: int, out: str | None, model: str | None) -> tuple[Batch, Path, bool]:
     """Write the answers of a version for everybody, or find them written."""
     tracking.open_store(config.store, create=False)

@@ -2,38 +2,45 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys.config import Config
-from recsys.data.validation_report import ValidationReport
+from recsys.data.validation_report import ContractError, ValidationReport
 from recsys.stages import preprocess as preprocessing
 from recsys.stages import validate as validation
 from recsys.stages.workspace import located
 from tasks.clock import Clock
 from tasks.publish import note
+from tasks.step import LONG, step
 
 
-@task(cache_policy=NO_CACHE, retries=1, retry_delay_seconds=2)
+@step("locate {config.name}")
 def locate(config: Config, clock: Clock) -> Config:
     """Fetch a named data set, or find it in the store."""
     with clock.stage("validate"):
         return located(config)
 
 
-@task(cache_policy=NO_CACHE)
+@step("validate {config.name}", seconds=LONG)
 def validate(config: Config, clock: Clock) -> ValidationReport:
     """Judge the log by its contract."""
-    with clock.stage("validate"):
-        report, reused = validation.validate(config)
-    note("validation", report.summary_markdown(), f"{report.accepted:,} of {report.rows:,} events accepted", reused)
+    try:
+        with clock.stage("validate"):
+            report, reused = validation.validate(config)
+    except ContractError as error:
+        _tell(error.report)
+        raise
+    _tell(report, reused)
     return report
 
 
-@task(cache_policy=NO_CACHE)
+@step("preprocess {config.name}", seconds=LONG)
 def preprocess(config: Config, clock: Clock) -> Path:
     """Prepare and split what was accepted."""
     with clock.stage("preprocess"):
         folder, reused = preprocessing.preprocess(config)
     note("split", preprocessing.split_markdown(folder), "train, validation and test; leakage check passed", reused)
     return folder
+
+
+def _tell(report: ValidationReport, reused: bool = False) -> None:
+    markdown = f"{report.summary_markdown()}\n\nWith examples of bad rows: `{report.page}`"
+    note("validation", markdown, f"{report.accepted:,} of {report.rows:,} events accepted", reused)

@@ -1,15 +1,13 @@
 """New feedback as a task: drain it into the training log."""
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys.config import Config
 from recsys.data.parts import Counts
 from recsys.stages import ingest as ingesting
 from tasks.publish import note
+from tasks.step import LONG, step
 
 
-@task(cache_policy=NO_CACHE)
+@step("ingest {config.name}", seconds=LONG)
 def ingest(config: Config) -> Counts:
     """Drain new events of the feedback store, judged by the data contract."""
     counts = ingesting.ingest(config)

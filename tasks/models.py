@@ -3,9 +3,6 @@
 from functools import partial
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys.config import CandidateName, Config
 from recsys.stages import candidates, evaluate, hybrids, sharing
 from recsys.stages import promote as gate
@@ -17,17 +14,18 @@ from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
 from recsys.tuning.budget import Budget
 from tasks.clock import Clock
-from tasks.track import candidate_run, log_candidate, log_hybrids, log_promotion, log_trial
+from tasks.step import LONG, step
+from tasks.track import candidate_run, log_candidate, log_promotion, log_tested, log_trial
 
 
-@task(cache_policy=NO_CACHE)
+@step("admit candidates of {config.name} {prepared.name:.6}")
 def admit(config: Config, prepared: Path) -> dict[CandidateName, str | None]:
     """Candidates by name, each with the reason why it cannot be fitted, if there is one."""
     data = prepared_set(prepared)
     return {name: candidates.refusal(name, config, data) for name in config.models.candidates}
 
 
-@task(cache_policy=NO_CACHE, task_run_name="look at {name}")
+@step("look at {name}", seconds=LONG)
 def look_at(name: CandidateName, config: Config, prepared: Path, budget: Budget, parent: Run, clock: Clock) -> Searched:
     """The first trial of a candidate; every trial is a nested MLflow run."""
     run = candidate_run(name, config, parent)
@@ -39,7 +37,7 @@ def look_at(name: CandidateName, config: Config, prepared: Path, budget: Budget,
     return first
 
 
-@task(cache_policy=NO_CACHE)
+@step("share the time of {config.name}", seconds=LONG)
 def share(config: Config, prepared: Path, first: dict[CandidateName, Searched], clock: Clock) -> Budget:
     """Blend the first models, and share the seconds that are left by what each earns."""
     cost = {name: one.tuned.seconds for name, one in first.items()}
@@ -48,7 +46,7 @@ def share(config: Config, prepared: Path, first: dict[CandidateName, Searched], 
     return Budget(config.tuning.timeout - sum(cost.values()), earned, cost)
 
 
-@task(cache_policy=NO_CACHE, task_run_name="train {name}")
+@step("train {name}", seconds=LONG)
 def train_candidate(
     name: CandidateName,
     first: Searched,
@@ -73,16 +71,16 @@ def train_candidate(
     return searched
 
 
-@task(cache_policy=NO_CACHE, task_run_name="refit {name}")
+@step("refit {name}", seconds=LONG)
 def refit(name: CandidateName, searched: Searched, config: Config, prepared: Path, parent: Run, clock: Clock) -> Fitted:
     """Fit the best of a candidate on train and validation."""
     with clock.stage("train"):
         fitted = candidates.refit(searched, config, prepared_set(prepared))
-    log_candidate(fitted, candidate_run(name, config, parent))
+    log_candidate(fitted, config, candidate_run(name, config, parent))
     return fitted
 
 
-@task(cache_policy=NO_CACHE)
+@step("fit hybrids of {config.name} {prepared.name:.6}", seconds=LONG)
 def fit_hybrids(config: Config, prepared: Path, fitted: dict[str, Fitted], clock: Clock) -> Chosen:
     """Fit all hybrids on validation users and choose one."""
     with clock.stage("hybrid"):
@@ -90,18 +88,18 @@ def fit_hybrids(config: Config, prepared: Path, fitted: dict[str, Fitted], clock
     return outcome
 
 
-@task(cache_policy=NO_CACHE)
+@step("test on {config.name} {prepared.name:.6}", seconds=LONG)
 def evaluate_models(
     config: Config, prepared: Path, fitted: dict[str, Fitted], outcome: Chosen, parent: Run, clock: Clock
 ) -> Tested:
     """Open the test, once."""
     with clock.stage("promote"):
         tested, _ = evaluate.evaluate_models(config, prepared_set(prepared), fitted, outcome)
-    log_hybrids(fitted, outcome, tested, config, parent)
+    log_tested(fitted, outcome, tested, config, prepared, parent)
     return tested
 
 
-@task(cache_policy=NO_CACHE)
+@step("judge {outcome.chosen} for {config.model_name}", seconds=LONG)
 def promote(
     config: Config,
     prepared: Path,

@@ -2,21 +2,19 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys import tracking
 from recsys.config import Config
 from recsys.report.monitor import headline, page, write_monitor
 from recsys.stages import monitor
 from recsys.stages.monitor import Watched
 from tasks.publish import note
+from tasks.step import LONG, step
 from tasks.track import log_watched
 
 FOLDER = "monitor"
 
 
-@task(cache_policy=NO_CACHE)
+@step("watch {config.model_name}", seconds=LONG)
 def watch(config: Config, since: int) -> Watched:
     """Look at what was shown and taken from a second on; keep the report, the figures and the page."""
     tracking.open_store(config.store)

@@ -2,15 +2,18 @@
 
 from pathlib import Path
 
-from prefect import task
 from prefect.artifacts import create_markdown_artifact
-from prefect.cache_policies import NO_CACHE
+from prefect.client.orchestration import get_client
+from prefect.runtime import flow_run
+from prefect.settings import PREFECT_API_URL
+from prefect.utilities.urls import url_for
 
 from recsys.report.markdown import leaderboard_markdown, report_markdown, verdict_markdown, weights_markdown
 from recsys.report.scorecard import Scorecard
 from recsys.report.wording import choice_line, dataset_line, headline
 from recsys.report.write import write_report
 from recsys.tracking import Run
+from tasks.step import step
 
 
 def note(stage: str, markdown: str, gist: str, reused: bool = False) -> None:
@@ -19,7 +22,26 @@ def note(stage: str, markdown: str, gist: str, reused: bool = False) -> None:
     create_markdown_artifact(remark + markdown, key=stage, description=gist)
 
 
-@task(cache_policy=NO_CACHE)
+def entitle(name: str) -> None:
+    """Name the current flow run after what it is about, once that is known."""
+    with get_client(sync_client=True) as client:
+        client.update_flow_run(flow_run.id, name=name)
+
+
+def run_link(run: Run) -> str:
+    """Where to find a run of MLflow, in Markdown."""
+    url = run.url()
+    return f"[{run.id}]({url})" if url else f"`{run.id}`; `make ui` shows it"
+
+
+def flow_run_tags() -> dict[str, str]:
+    """What leads from a run of MLflow back to the flow run."""
+    url = url_for("flow-run", obj_id=flow_run.id) if PREFECT_API_URL.value() else None
+    said = {"prefect.flow_run": flow_run.id, "prefect.flow_run.name": flow_run.name, "prefect.flow_run.url": url}
+    return {name: value for name, value in said.items() if value}
+
+
+@step("report on {card.dataset.name}")
 def publish(card: Scorecard, histories: dict[str, list[float]], per_user: Path, folder: Path, run: Run) -> list[Path]:
     """Write the report, and put the same on the run page and into MLflow."""
     files = write_report(card, folder, histories=histories, per_user=per_user)

@@ -2,18 +2,16 @@
 
 from pathlib import Path
 
-from prefect import task
-from prefect.cache_policies import NO_CACHE
-
 from recsys import tracking
 from recsys.config import Config
 from recsys.retraining import Decision, decide
 from recsys.stages import retraining
 from recsys.stages.workspace import prepared_set
 from tasks.publish import note
+from tasks.step import LONG, step
 
 
-@task(cache_policy=NO_CACHE)
+@step("consider {config.model_name}", seconds=LONG)
 def consider(config: Config, prepared: Path) -> Decision:
     """Whether the log has moved on enough since the champion learnt from it."""
     tracking.open_store(config.store)
@@ -22,7 +20,7 @@ def consider(config: Config, prepared: Path) -> Decision:
     return decision
 
 
-@task(cache_policy=NO_CACHE)
+@step("warm start from {config.model_name}")
 def warm_start(config: Config) -> Config:
     """Searches start where the champion's ended, where there is a champion."""
     version = retraining.champion(config)

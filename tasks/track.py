@@ -3,14 +3,14 @@
 Metrics are named `test/ndcg@10`: MLflow groups charts by what stands before the slash.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from itertools import accumulate
 from pathlib import Path
-
-from prefect import task
-from prefect.cache_policies import NO_CACHE
 
 from recsys import tracking
 from recsys.config import Config, digest
+from recsys.promotion import METRIC
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
@@ -19,26 +19,42 @@ from recsys.stages.promote import Promotion
 from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
 from recsys.tuning.trial import TrialRecord
+from tasks.publish import flow_run_tags, note, run_link
+from tasks.step import step
 
 SETTINGS = {"split", "models", "tuning", "hybrid", "promotion"}
 """Sections of the configuration that become parameters of a run."""
 
 
-@task(cache_policy=NO_CACHE)
+@step("track {config.name} {prepared.name:.6}")
 def begin(config: Config, prepared: Path) -> Run:
-    """The MLflow run of this pipeline run; one that was killed goes on."""
+    """The MLflow run of this pipeline run; one that was killed goes on, and what others left running is ended."""
     tracking.open_store(config.store)
     facts = prepared_set(prepared).summary
     key = digest(facts["digest"], config)
-    tags = {"role": "pipeline", "seed": config.seed}
+    role = {"role": "pipeline"}
+    tags = {**role, "seed": config.seed, "data": f"{facts['name']} {facts['digest'][:6]}", **flow_run_tags()}
     run = tracking.start(config.name, f"{config.name} {key[:6]}", tags, resume_key=key)
+    tracking.end_left(config.name, run, role)
     settings = config.model_dump(mode="json", include=SETTINGS)
     run.log(
         params={f"{part}.{name}": value for part, values in settings.items() for name, value in values.items()},
         metrics={key: facts[key] for key in ("users", "items", "interactions")},
     )
     run.dataset(facts["name"], facts["digest"], prepared)
+    note("mlflow", f"This run in MLflow, where it compares with others: {run_link(run)}", "the run in MLflow")
     return run
+
+
+@contextmanager
+def kept(run: Run) -> Iterator[Run]:
+    """What goes on while the block does: the load of the machine is logged, and however it ends, so does the run."""
+    try:
+        with tracking.watched(run):
+            yield run
+    except BaseException as error:
+        run.abandon("FAILED" if isinstance(error, Exception) else "KILLED")
+        raise
 
 
 def candidate_run(name: str, config: Config, parent: Run) -> Run:
@@ -58,8 +74,8 @@ def log_trial(name: str, config: Config, parent: Run, record: TrialRecord) -> No
     run.finish()
 
 
-def log_candidate(fitted: Fitted, run: Run) -> None:
-    """The best parameters, what they cost and why they might; the test comes later."""
+def log_candidate(fitted: Fitted, config: Config, run: Run) -> None:
+    """The best parameters, what they cost and why they might, and how the search came to them; the test comes later."""
     metrics = {
         "fit_seconds": fitted.fit_seconds,
         "tune_seconds": fitted.tuned.seconds,
@@ -67,32 +83,58 @@ def log_candidate(fitted: Fitted, run: Run) -> None:
         "granted_seconds": fitted.granted_seconds,
         "trials": float(len(fitted.tuned.trials)),
     }
-    run.log(params=fitted.tuned.params, metrics=metrics)
+    best = max(fitted.tuned.trials, key=lambda trial: trial.value)
+    searched = accumulate((trial.value for trial in fitted.tuned.trials), max)
+    history = {
+        f"search/{config.tuning.metric}": list(enumerate(searched, start=1)),
+        f"training/{config.tuning.metric}": best.curve,
+    }
+    run.log(params=fitted.tuned.params, metrics=metrics, history=history)
 
 
-def log_hybrids(fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, config: Config, parent: Run) -> None:
+def worth(name: str, outcome: Chosen, tested: Tested) -> dict[str, float]:
+    """What a candidate or a hybrid was worth, under the names that every run has for it."""
+    validation = outcome.validation.get(name) or {METRIC: outcome.cross_validated[name]}
+    low, high = tested.intervals[name][METRIC]
+    return {
+        **{f"validation/{metric}": value for metric, value in validation.items()},
+        **{f"test/{metric}": value for metric, value in tested.metrics[name].items()},
+        f"test/{METRIC}.low": low,
+        f"test/{METRIC}.high": high,
+        **{f"segment/{part}": found[METRIC] for part, found in tested.segments[name].items() if METRIC in found},
+    }
+
+
+def log_tested(
+    fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, config: Config, prepared: Path, parent: Run
+) -> None:
     """The same metrics for every candidate and hybrid, so that a comparison has one column each."""
-    for name, metrics in tested.metrics.items():
+    facts = prepared_set(prepared).summary
+    for name in tested.metrics:
         run = candidate_run(name, config, parent)
-        validation = outcome.validation.get(name) or {"ndcg@10": outcome.cross_validated[name]}
-        low, high = tested.intervals[name]["ndcg@10"]
         run.log(
-            params={} if name in fitted else {f"weight.{key}": value for key, value in outcome.weights[name].items()},
-            metrics={
-                **{f"validation/{metric}": value for metric, value in validation.items()},
-                **{f"test/{metric}": value for metric, value in metrics.items()},
-                "test/ndcg@10.low": low,
-                "test/ndcg@10.high": high,
-            },
+            metrics=worth(name, outcome, tested) | weights(outcome.weights.get(name, {})),
             tags={"kind": "candidate" if name in fitted else "hybrid", "chosen": name == outcome.chosen},
         )
+        run.dataset(facts["name"], facts["digest"], prepared)
         run.finish()
 
 
+def weights(shares: Mapping[str, float]) -> dict[str, float]:
+    """Shares of a hybrid's members as metrics, which MLflow can draw."""
+    return {f"weight/{member}": share for member, share in shares.items()}
+
+
 def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Run) -> None:
-    """The verdict, and the figures of the chosen hybrid on the pipeline's own run."""
+    """The verdict, the figures of the chosen hybrid and of what it is made of, on the pipeline's own run."""
+    gain = dict(zip(("gain", "gain.low", "gain.high"), promotion.gain or (), strict=False))
     run.log(
-        metrics={f"test/{metric}": value for metric, value in tested.metrics[outcome.chosen].items()},
+        metrics={
+            **worth(outcome.chosen, outcome, tested),
+            **weights(outcome.weights[outcome.chosen]),
+            **{f"candidate/{name}": tested.metrics[name][METRIC] for name in outcome.members},
+            **{f"test/{METRIC}.{name}": value for name, value in gain.items()},
+        },
         tags={
             "promoted": promotion.promoted,
             "chosen": outcome.chosen,

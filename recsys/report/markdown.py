@@ -46,6 +46,12 @@ def report_markdown(card: Scorecard, figures: Sequence[str] = ()) -> str:
     return "\n\n".join(parts) + "\n"
 
 
+def version_markdown(card: Scorecard) -> str:
+    """What a version of the model is, from which data, and what the gate said of it: for its page in the registry."""
+    parts = [dataset_line(card) + ".", verdict_markdown(card), weights_markdown(card), leaderboard_markdown(card)]
+    return "\n\n".join(parts) + "\n"
+
+
 def leaderboard_markdown(card: Scorecard) -> str:
     """Every model and hybrid by test ndcg@10; the chosen hybrid in bold."""
     header = ("", "model", "kind", METRIC, "95% interval", "recall@10", "coverage@10", "trials", "search", "fit")

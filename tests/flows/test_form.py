@@ -71,13 +71,18 @@ def test_wrong_input_is_the_message_of_a_failed_run():
         state.result()
 
 
-def test_our_own_faults_stay_loud():
+def test_any_other_fault_is_the_first_line_of_a_failed_run_and_stays_loud():
     @answered
     def body():
-        raise ZeroDivisionError
+        error = ZeroDivisionError("division by zero")
+        error.add_note("in task train als")
+        raise error
 
+    state = body()
+    assert state.is_failed()
+    assert state.message == "ZeroDivisionError: division by zero (in task train als)"
     with pytest.raises(ZeroDivisionError):
-        body()
+        state.result()
 
 
 @pytest.mark.parametrize(

@@ -1,132 +1,25 @@
-"""Tracking: the door to MLflow's runs, by explicit run ids only, with the time spent inside MLflow counted.
-
-MLflow keeps one active run a thread, and a call from a pool thread would start a stray one: nothing is active here,
-a `Run` knows its id. The store is `<store>/mlflow.db` with artifacts beside it, unless MLFLOW_TRACKING_URI names
-another; artifact locations are absolute, so a store that is moved keeps pointing at its old place.
-"""
+"""Runs by their ids: MLflow's active run belongs to a thread, and a call from a pool thread would start a stray one."""
 
 import json
-import os
-import threading
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final, Literal
-
-from filelock import FileLock
+from typing import Any, Final, Literal
 
 from recsys.errors import InputError
+from recsys.tracking.patience import shown_at
+from recsys.tracking.store import artifact_location, client, counted, home, lock
 
-if TYPE_CHECKING:
-    from mlflow import MlflowClient
-
-URI, REGISTRY_URI = "MLFLOW_TRACKING_URI", "MLFLOW_REGISTRY_URI"
-DATABASE: Final = "mlflow.db"
-RESUME_KEY: Final = "recsys.resume_key"
-QUIET: Final = {
-    "MLFLOW_DISABLE_TELEMETRY": "true",
-    "MLFLOW_LOGGING_LEVEL": "WARNING",
-    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
-    "MLFLOW_SUPPRESS_PRINTING_URL_TO_STDOUT": "true",
-    "MLFLOW_SERVER_ENABLE_JOB_EXECUTION": "false",
-}
-"""Set before MLflow is imported, where the user has not decided otherwise."""
+RESUME_KEY, PARENT, HOME = "recsys.resume_key", "mlflow.parentRunId", "recsys.store"
+"""Tags: what a run computes, the run it is shown under, and the store of the process that started it."""
+GOES_ON: Final = "attributes.status = 'RUNNING'"
 MOST_METRICS, MOST_TEXTS = 800, 100
 """Entries of a batch: MLflow takes 100 parameters, 100 tags and 1000 of all together."""
 LONGEST_PARAM, LONGEST_TAG = 6000, 8000
 """Characters of a value."""
 
 Status = Literal["FINISHED", "FAILED", "KILLED"]
-
-
-class _State:
-    """What is true of this process."""
-
-    folder: Path | None = None
-    """Of the store that is open."""
-    is_local = True
-    """Whether the database is in that folder, so that artifacts belong there too."""
-    seconds = 0.0
-    lock = threading.Lock()
-    thread = threading.local()
-
-
-def open_store(store: str | Path, *, create: bool = True) -> None:
-    """Point MLflow, for this process, at a store, which is made where it is not there if `create` says so.
-
-    Raises:
-        InputError: the store is not there or cannot be written, or MLFLOW_TRACKING_URI names what does not answer.
-    """
-    for name, value in QUIET.items():
-        os.environ.setdefault(name, value)
-    folder = Path(store).absolute()
-    if not (create or is_there(folder)):
-        raise InputError(f"no store at {folder}; make one with recsys run CONFIG, or name another with --store")
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the store {folder} cannot be made: {error.strerror}; choose another folder") from error
-    with counted():
-        import mlflow
-        from mlflow.exceptions import MlflowException
-        from sqlalchemy.exc import SQLAlchemyError
-
-        with _State.lock:
-            wanted = {name: os.environ.get(name) for name in (URI, REGISTRY_URI)}
-            uri = wanted[URI] or f"sqlite:///{folder / DATABASE}"
-            mlflow.set_tracking_uri(uri)
-            mlflow.set_registry_uri(wanted[REGISTRY_URI] or uri)
-            for name in (name for name, value in wanted.items() if not value):
-                # MLflow copies the URIs there, where the next store would take them for the user's wish.
-                os.environ.pop(name, None)
-            _State.folder, _State.is_local = folder, not wanted[URI]
-        # Two processes that migrate a fresh database at once leave it broken for ever.
-        with lock("mlflow"):
-            try:
-                mlflow.MlflowClient().search_experiments(max_results=1)
-            except (MlflowException, SQLAlchemyError) as error:
-                reason = str(error).splitlines()[0]
-                raise InputError(f"MLflow cannot open {uri}: {reason}; name another store") from error
-
-
-def is_there(store: str | Path) -> bool:
-    """Whether there is a store to open without making one."""
-    return bool(os.environ.get(URI)) or (Path(store) / DATABASE).is_file()
-
-
-def lock(name: str) -> FileLock:
-    """A lock of the open store, held by one process at a time: for what MLflow does not do atomically."""
-    if _State.folder is None:
-        raise RuntimeError("no store is open: call recsys.tracking.open_store first")
-    return FileLock(_State.folder / f".{name}.lock")
-
-
-def client() -> "MlflowClient":
-    """A client of the open store."""
-    from mlflow import MlflowClient
-
-    return MlflowClient()
-
-
-@contextmanager
-def counted() -> Iterator[None]:
-    """Count the wall time of a block as spent inside MLflow; blocks in blocks count once."""
-    if getattr(_State.thread, "inside", False):
-        yield
-        return
-    _State.thread.inside, start = True, time.perf_counter()
-    try:
-        yield
-    finally:
-        _State.thread.inside = False
-        with _State.lock:
-            _State.seconds += time.perf_counter() - start
-
-
-def seconds_spent() -> float:
-    """Wall seconds inside MLflow since this process began, summed over threads; import and start-up included."""
-    return _State.seconds
 
 
 class Run:
@@ -194,6 +87,28 @@ class Run:
         with counted():
             client().set_terminated(self.id, status)
 
+    def abandon(self, status: Status) -> None:
+        """End the run, and what goes on under it, now: a server that is away is not waited for.
+
+        The run then stays as it is until the next start of the same takes it over.
+        """
+        from mlflow.exceptions import MlflowException
+
+        asked = client(patient=False)
+        with counted(), suppress(MlflowException):
+            where = asked.get_run(self.id).info.experiment_id
+            for run in asked.search_runs([where], f"tags.`{PARENT}` = '{self.id}' and {GOES_ON}"):
+                Run(run.info.run_id).abandon(status)
+            asked.set_terminated(self.id, status)
+
+    def url(self) -> str | None:
+        """Its page; none where no server shows it."""
+        address = shown_at()
+        if address is None:
+            return None
+        with counted():
+            return f"{address}/#/experiments/{client().get_run(self.id).info.experiment_id}/runs/{self.id}"
+
 
 def start(
     experiment: str,
@@ -214,9 +129,9 @@ def start(
     Raises:
         InputError: the experiment was deleted.
     """
-    labels = {key: str(value)[:LONGEST_TAG] for key, value in (tags or {}).items()}
+    labels = {HOME: home()} | {key: str(value)[:LONGEST_TAG] for key, value in (tags or {}).items()}
     if parent is not None:
-        labels["mlflow.parentRunId"] = parent.id
+        labels[PARENT] = parent.id
     with counted():
         where = _experiment(experiment)
         if resume_key is not None:
@@ -229,14 +144,25 @@ def start(
         return Run(client().create_run(where, run_name=name, tags=labels).info.run_id)
 
 
+def end_left(experiment: str, keep: Run, tags: Mapping[str, str]) -> None:
+    """End the runs with these tags that a killed process of this store left running, all but one.
+
+    Whoever calls it knows that nobody else computes such a run in this store now.
+    """
+    wanted = [f"tags.`{name}` = '{value}'" for name, value in {**tags, HOME: home()}.items()]
+    with counted():
+        for run in client().search_runs([_experiment(experiment)], " and ".join([*wanted, GOES_ON])):
+            if run.info.run_id != keep.id:
+                Run(run.info.run_id).abandon("KILLED")
+
+
 def _experiment(name: str) -> str:
     with lock("experiment"):
         found = client().get_experiment_by_name(name)
         if found is None:
-            place = (_State.folder / "artifacts").as_uri() if _State.folder and _State.is_local else None
             # MLflow's pages then open on training runs, not on traces of language models.
             kind = {"mlflow.experimentKind": "custom_model_development"}
-            return client().create_experiment(name, artifact_location=place, tags=kind)
+            return client().create_experiment(name, artifact_location=artifact_location(), tags=kind)
     if found.lifecycle_stage == "deleted":
         raise InputError(
             f"the MLflow experiment {name!r} was deleted; bring it back with "
