@@ -26,10 +26,10 @@ from prefect.types.entrypoint import EntrypointType
 from prefect.utilities.templating import apply_values
 from prefect.workers.process import ProcessWorker
 
+from flows.shipped import shipped
 from recsys.config import Config
-from recsys.errors import InputError
 
-FILE = Path(__file__).parents[1] / "prefect.yaml"
+FILE = "prefect.yaml"
 
 
 def deploy(config: Config, path: Path) -> list[RunnerDeployment]:
@@ -99,10 +99,9 @@ class _Runner(Runner):
 
 def _declared(config: Config, path: Path) -> list[dict[str, Any]]:
     """The entries of prefect.yaml, filled in by Prefect's own rules from the environment, which is set here."""
-    if not FILE.is_file():
-        raise InputError(f"no {FILE.name} at {FILE.parent}; deploy with the recsys of a checkout, which brings it")
+    file = shipped(FILE)
     os.environ |= {"RECSYS_NAME": config.name, "RECSYS_CONFIG": str(path), "PWD": str(Path.cwd())}
-    return apply_values(yaml.safe_load(FILE.read_text(encoding="utf-8"))["deployments"], {})
+    return apply_values(yaml.safe_load(file.read_text(encoding="utf-8"))["deployments"], {})
 
 
 def _deployment(entry: dict[str, Any], *, pool: bool) -> RunnerDeployment:

@@ -16,12 +16,14 @@ import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import suppress
-from glob import glob
 from pathlib import Path
 from typing import Any, Self
 
 import psutil
 import psycopg
+
+from flows.stack import postgres
+from recsys.errors import InputError
 
 PATIENCE = 120.0
 """Seconds in which a server has to answer, and to end."""
@@ -132,14 +134,15 @@ class Postgres(Server):
     """
 
     def __init__(self) -> None:
-        tools = _postgres_tools()
+        try:
+            tools = postgres.tools()
+        except InputError as missing:
+            raise MissingServerError(str(missing)) from missing
         # Not pytest's folder, which the user of the server may not enter.
         folder = Path(tempfile.mkdtemp(prefix="recsys-postgres-"))
-        # PostgreSQL refuses to run as root.
-        user = "postgres" if os.geteuid() == 0 else None
-        if user:
+        as_user = postgres.as_user()
+        if user := postgres.user():
             shutil.chown(folder, user, user)
-        as_user: dict[str, Any] = {"user": user, "group": user, "extra_groups": []} if user else {}
         data, port = folder / "data", free_port()
         make = [tools / "initdb", "--pgdata", data, "--username", "recsys", "--auth", "trust", "--no-sync"]
         done = subprocess.run(
@@ -297,14 +300,6 @@ def _says(url: str, answer: bytes) -> bool:
     with suppress(OSError), urllib.request.urlopen(url, timeout=5) as said:
         return bool(said.read() == answer)
     return False
-
-
-def _postgres_tools() -> Path:
-    on_path = shutil.which("initdb")
-    folders = [Path(on_path).resolve().parent] if on_path else sorted(map(Path, glob("/usr/lib/postgresql/*/bin")))
-    if not folders:
-        raise MissingServerError("there is no PostgreSQL to test with: apt-get install postgresql")
-    return folders[-1]
 
 
 def _kill(processes: set[psutil.Process]) -> None:

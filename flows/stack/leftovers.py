@@ -8,17 +8,25 @@ import psutil
 
 MARK = "RECSYS_STACK"
 """In the environment of all that a stack starts, and so of all that these start: the folder of the stack."""
-SUPERVISED, ALONE = 150, 30
-"""Seconds to end: for the supervisor, which ends one service after the other, and for what it left."""
+RUN, SUPERVISOR = "prefect.engine", "supervisor.supervisord"
+"""Words of the command lines of a run, and of what watches all others."""
+PATIENCE = 30
+"""Seconds to end; the supervisor, which ends one service after the other, has as many for each."""
 
 
 def end(folder: Path) -> int:
-    """End what runs in the folder of a stack, the supervisor and all that it watches first; how many there were."""
+    """End what runs in the folder of a stack; how many processes there were.
+
+    Runs come first, while there is a server to tell that they crashed: one that ends without a word looks as if it
+    still ran. A worker that ends kills its own without a word.
+    """
     found = _running(folder)
-    _stop([one for one in found if _is_supervisor(one)], SUPERVISED)
-    # Runs have sessions of their own; and a supervisor that was killed has ended nothing.
-    _stop([one for one in found if one.is_running()], ALONE)
-    _stop(_postmaster(folder / "database"), ALONE, signal.SIGINT)
+    _stop([one for one in found if _is(one, RUN)], PATIENCE)
+    supervisors = [one for one in found if _is(one, SUPERVISOR)]
+    _stop(supervisors, PATIENCE * len(found))
+    # A supervisor that was killed has ended nothing.
+    _stop(_running(folder), PATIENCE)
+    _stop(_postmaster(folder / "database"), PATIENCE, signal.SIGINT)
     return len(found)
 
 
@@ -40,9 +48,9 @@ def _postmaster(data: Path) -> list[psutil.Process]:
     return []
 
 
-def _is_supervisor(process: psutil.Process) -> bool:
+def _is(process: psutil.Process, word: str) -> bool:
     with suppress(psutil.Error):
-        return "supervisor.supervisord" in process.cmdline()
+        return word in process.cmdline()
     return False
 
 
