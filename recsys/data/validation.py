@@ -121,7 +121,8 @@ def _judge(
         return results, none, f"the data contract is broken; {rules} fail on {rows}, and nothing after it was run"
     reasons = checkpoint.reasons(view, [rule for rule in checkpoint.rules if rule["description"] in bad_rows])
     share = len(reasons) / len(events)
-    if share > config.max_bad_fraction:
+    # Feedback may come in tens: one bad event of ten says nothing about whoever sends them.
+    if len(reasons) > config.max_bad_fraction * max(len(events), config.min_events):
         allowed = f"validation.max_bad_fraction lets {config.max_bad_fraction:.1%} be set aside"
         return results, none, f"{len(reasons):,} of {len(events):,} rows ({share:.1%}) break a rule, and {allowed}"
     rest = checkpoint.run(view.drop(reasons.index), events, "after quarantine")

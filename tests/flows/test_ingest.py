@@ -65,14 +65,15 @@ def test_the_run_page_tells_the_counts(shop):
 
 
 def test_a_refused_batch_is_wrong_input(shop):
-    event = {"event_id": "x1", "user_id": "guest-7", "item_id": "10", "event_type": "view", "timestamp": 1700000100}
-    (shop.folder / "guest.jsonl").write_text(json.dumps(event))
+    event = {"user_id": "guest-7", "item_id": "10", "event_type": "view", "timestamp": 1700000100}
+    lines = [json.dumps(event | {"event_id": f"x{number}"}) for number in range(6)]
+    (shop.folder / "guest.jsonl").write_text("\n".join(lines))
     assert shop.recsys("feedback add guest.jsonl").returncode == 0
     done = shop.recsys("ingest shop.toml")
     assert (done.returncode, done.stdout) == (2, "")
-    assert "recsys: shop, feedback: 1 of 1 rows (100.0%) break a rule" in done.stderr
+    assert "recsys: shop, feedback: 6 of 6 rows (100.0%) break a rule" in done.stderr
     assert "user_id='guest-7'" in done.stderr
-    assert "None of these 1 events was ingested; they wait in the feedback store" in done.stderr
+    assert "None of these 6 events was ingested; they wait in the feedback store" in done.stderr
     assert "Traceback" not in done.stderr
     assert len([*(shop.folder / "mlruns/ingested/shop").glob("up-to-*")]) == 1
 

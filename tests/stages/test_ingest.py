@@ -145,7 +145,7 @@ def test_items_must_be_in_the_table_of_the_log(configure, feed, tmp_path):
 
 
 def test_a_batch_of_mostly_bad_events_is_refused_and_waits(configure, feed, tmp_path):
-    config = configure()
+    config = configure(validation={"min_events": 10})
     feed(("7", "101", "view"))
     ingest(config)
     feed(("anna", "101", "view"), ("8", "102", "view"), ("9", "103", "view"))
@@ -163,6 +163,16 @@ def test_a_batch_of_mostly_bad_events_is_refused_and_waits(configure, feed, tmp_
     counts = ingest(configure(validation={"max_bad_fraction": 1}))
     assert (counts.accepted, counts.rejected) == (2, {"user_id is a whole number": 1})
     assert not (tmp_path / "store/work/ingested/toy").exists(), "it tells of rejected users"
+
+
+def test_a_bad_event_in_a_small_batch_is_rejected_and_the_others_come_in(configure, feed):
+    """Five of a hundred may be bad, and so five of fewer."""
+    config = configure()
+    feed(*(("anna", "101", "view") for _ in range(5)), ("8", "102", "view"))
+    assert ingest(config) == Counts(accepted=1, rejected={"user_id is a whole number": 5})
+    feed(*(("anna", "101", "view") for _ in range(6)), ("8", "103", "view"))
+    with pytest.raises(ContractError, match=r"6 of 7 rows"):
+        ingest(config)
 
 
 def test_all_of_them_may_be_rejected_where_that_is_wanted(configure, feed):
