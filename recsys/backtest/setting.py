@@ -11,7 +11,7 @@ import pandas as pd
 from recsys import tracking
 from recsys.backtest.replay import Period, in_order, periods
 from recsys.config import Config, digest
-from recsys.data.atomic import new_folder
+from recsys.data.atomic import mark_used, new_folder
 from recsys.data.idmap import IdMap
 from recsys.data.prepare import usable
 from recsys.data.schema import COLUMNS, ITEM, TIME
@@ -62,6 +62,7 @@ def set_up(config: Config) -> Setting:
         with new_folder(path.parent) as draft:
             before = events[events[TIME] < spans[0].begin]
             before.rename(columns=columns).to_parquet(draft / EVENTS, index=False)
+    mark_used(folder)
     data = config.data.model_copy(update={"path": str(path.absolute()), "timestamp_unit": "s"})
     inside = config.model_copy(update={"store": str(folder), "data": data})
     catalogue = tables(config)[1]

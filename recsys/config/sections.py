@@ -67,7 +67,7 @@ class ValidationSection(Section):
     on_failure: Literal["fail", "quarantine"] = "fail"
     """fail: stop before anything else runs. quarantine: set bad rows aside and go on."""
     max_bad_fraction: float = Field(default=0.05, ge=0, le=1)
-    """With quarantine: more bad rows than this share of all rows fails after all."""
+    """With quarantine: more bad rows than this share of all rows, or of `min_events` where they are fewer, fails."""
     min_events: int = Field(default=100, ge=1)
     """Fewest events a batch may hold."""
     min_users: int = Field(default=10, ge=2)
@@ -209,6 +209,17 @@ class BacktestSection(Section):
     """Trials per candidate in each retraining; the first starts from the parameters of the champion."""
 
 
+class RetentionSection(Section):
+    """What `recsys prune` leaves."""
+
+    versions: int = Field(default=5, ge=0)
+    """Newest versions of the model that stay, besides those with an alias and those that a person took off."""
+    runs: int = Field(default=20, ge=1)
+    """Newest pipeline runs in MLflow that stay, each with its candidates and trials; as many of `recsys monitor`."""
+    days: float = Field(default=14.0, gt=0)
+    """Results under work/, replays and batches stay for this long after they were made or used last, days."""
+
+
 class Config(Section):
     """The whole configuration of a pipeline."""
 
@@ -227,6 +238,7 @@ class Config(Section):
     promotion: PromotionSection = PromotionSection()
     retrain: RetrainSection = RetrainSection()
     backtest: BacktestSection = BacktestSection()
+    retention: RetentionSection = RetentionSection()
 
     @property
     def model_name(self) -> str:

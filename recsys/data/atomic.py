@@ -1,9 +1,9 @@
-"""Files and folders that appear complete or not at all, so that a killed run leaves nothing half-written."""
+"""Files and folders that appear, and go, complete or not at all, so that a killed run leaves nothing half-written."""
 
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock
@@ -35,8 +35,8 @@ def new_folder(final: Path) -> Iterator[Path]:
     what the content is, so that a second writer has written the same.
     """
     final.parent.mkdir(parents=True, exist_ok=True)
-    draft = final.with_name(f".{final.name}.draft")
-    with FileLock(final.with_name(f".{final.name}.lock")):
+    draft, lock, _ = companions(final)
+    with FileLock(lock):
         # Under the lock a draft can only be what a killed writer left behind.
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
@@ -46,3 +46,59 @@ def new_folder(final: Path) -> Iterator[Path]:
                 os.replace(draft, final)
         finally:
             shutil.rmtree(draft, ignore_errors=True)
+
+
+def mark_used(folder: Path) -> None:
+    """Note on a folder of results that it serves again: its time says when it was made or used last."""
+    os.utime(folder)
+
+
+def last_used(final: Path) -> float:
+    """When a folder of results was made or used last, or what a killed writer left of one; seconds since 1970."""
+    moments = []
+    for path in (final, *companions(final)):
+        with suppress(FileNotFoundError):
+            moments.append(path.stat().st_mtime)
+    return max(moments, default=0.0)
+
+
+def remove_folder(final: Path, unused_since: float) -> bool:
+    """Remove a folder that `new_folder` made, with all that killed writers left beside it, unless it was used since.
+
+    Returns:
+        Whether it was removed.
+    """
+    draft, lock, trash = companions(final)
+    with FileLock(lock):
+        if final.exists() and final.stat().st_mtime > unused_since:
+            return False
+        shutil.rmtree(trash, ignore_errors=True)
+        if final.exists():
+            # Renamed first: no half of it is ever taken for a whole.
+            os.replace(final, trash)
+            shutil.rmtree(trash)
+        shutil.rmtree(draft, ignore_errors=True)
+        lock.unlink()
+    return True
+
+
+def companions(final: Path) -> tuple[Path, Path, Path]:
+    """What may lie beside a folder of results, hidden: its draft, its lock, and what a killed removal left of it."""
+    draft, lock, trash = (final.with_name(f".{final.name}.{kind}") for kind in ("draft", "lock", "trash"))
+    return draft, lock, trash
+
+
+def companion_of(path: Path) -> Path:
+    """The folder of results beside which a hidden path lies; any other path itself."""
+    name = path.name.removeprefix(".")
+    return path.with_name(name.rpartition(".")[0]) if name != path.name else path
+
+
+def size_mib(folder: Path) -> float:
+    """Size of all files in a folder, MiB; what vanishes meanwhile counts as nothing."""
+    size = 0
+    for top, _, files in os.walk(folder):
+        for name in files:
+            with suppress(FileNotFoundError):
+                size += os.stat(os.path.join(top, name)).st_size
+    return size / 2**20

@@ -28,6 +28,7 @@ from scipy import sparse
 
 import recsys
 from recsys.config import Section
+from recsys.data.atomic import size_mib
 from recsys.data.catalogue import IDS, load_features, save_catalogue
 from recsys.data.dataset import Dataset, Split
 from recsys.data.idmap import UNKNOWN, IdMap
@@ -166,7 +167,7 @@ class Bundle:
     @property
     def mib(self) -> float:
         """Size on disk, MiB."""
-        return sum(path.stat().st_size for path in self.folder.rglob("*") if path.is_file()) / 2**20
+        return size_mib(self.folder)
 
 
 def write_bundle(

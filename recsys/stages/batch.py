@@ -24,7 +24,7 @@ from filelock import FileLock
 from recsys import registry
 from recsys.config import Config, Section, digest
 from recsys.data import parts
-from recsys.data.atomic import new_file
+from recsys.data.atomic import mark_used, new_file
 from recsys.data.idmap import IdMap
 from recsys.data.prepare import event_weights, rated_below
 from recsys.data.schema import COLUMNS, ITEM, TIME, USER
@@ -97,6 +97,7 @@ def recommend_all(
         reused = (folder / MANIFEST).is_file()
         if reused:
             log.info("batch: version %d has answered everybody already, in %s", version.number, folder)
+            mark_used(folder)
             batch = Batch.model_validate_json((folder / MANIFEST).read_bytes())
         else:
             _clear(top, folder)

@@ -9,7 +9,7 @@ from typing import Any
 
 from recsys.config import CandidateName, Config, Section
 from recsys.config import digest as digest_of_parts
-from recsys.data.atomic import new_folder
+from recsys.data.atomic import mark_used, new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid import persistence
 from recsys.hybrid.pool import FLOOR
@@ -139,6 +139,8 @@ def _tuned(
     name: str, config: Config, prepared: Prepared, seconds: float, on_trial: OnTrial, *, first_only: bool = False
 ) -> Searched:
     folder, split = _folder(name, config, prepared), prepared.split
+    if folder.is_dir():
+        mark_used(folder)
     tuned = tune(
         name, split.for_validation, split.validation, config.tuning, config.models.params.get(name, {}),
         folder=folder, seconds=seconds, first_only=first_only, seed=config.seed, device=device_of(config),

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.config import Config, Section
 from recsys.config import digest as digest_of_parts
-from recsys.data.atomic import new_folder
+from recsys.data.atomic import mark_used, new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.members import Remembered
@@ -72,6 +72,7 @@ def evaluate_models(
     folder = work(config, "tested", key)
     if (folder / RESULT).is_file():
         log.info("test: the models are unchanged, their measures are re-used")
+        mark_used(folder)
         return Tested.model_validate_json((folder / RESULT).read_bytes()), True
     split = prepared.split
     members = {name: Remembered(model) for name, model in members_for_test(config, fitted).items()}

@@ -8,7 +8,7 @@ import numpy as np
 
 from recsys.config import Config, Section
 from recsys.config import digest as digest_of_parts
-from recsys.data.atomic import new_folder
+from recsys.data.atomic import mark_used, new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid.base import Hybrid
 from recsys.hybrid.fallback import WithFallback
@@ -54,6 +54,7 @@ def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]
     folder = work(config, "hybrids", key)
     if (folder / RESULT).is_file():
         log.info("hybrid: the candidates are unchanged, the fitted hybrids are re-used")
+        mark_used(folder)
         return Chosen.model_validate_json((folder / RESULT).read_bytes()), True
     split = prepared.split
     members = {name: on_train(one, config, prepared) for name, one in fitted.items()}

@@ -4,6 +4,7 @@ import logging
 from pathlib import Path
 
 from recsys.config import Config
+from recsys.data.atomic import mark_used
 from recsys.data.leakage import leakage_check
 from recsys.data.prepare import prepare
 from recsys.data.prepared import save_prepared
@@ -27,6 +28,7 @@ def preprocess(config: Config) -> tuple[Path, bool]:
     reused = folder.is_dir()
     if reused:
         log.info("preprocess: data and settings are unchanged, the prepared set %s is re-used", folder.name)
+        mark_used(folder)
         leakage_check(prepared_set(folder).split, config.split.method)
     else:
         users, items = tables(config)

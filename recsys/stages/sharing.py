@@ -6,7 +6,7 @@ from pathlib import Path
 
 from recsys.config import Config
 from recsys.config import digest as digest_of_parts
-from recsys.data.atomic import new_folder
+from recsys.data.atomic import mark_used, new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid.pool import build_pool
 from recsys.hybrid.selection import fit
@@ -33,5 +33,6 @@ def earned(config: Config, prepared: Prepared, first: Mapping[str, Searched]) ->
         shares = fit(METHOD, members, build_pool(members, users, config.hybrid.pool)).weights()
         with new_folder(folder) as draft:
             (draft / RESULT).write_text(json.dumps(shares), encoding="utf-8")
+    mark_used(folder)
     found: dict[str, float] = json.loads((folder / RESULT).read_text(encoding="utf-8"))
     return found

@@ -9,6 +9,7 @@ import pandas as pd
 
 from recsys.config import Config
 from recsys.data import parts
+from recsys.data.atomic import mark_used
 from recsys.data.readers import read_table
 from recsys.data.schema import ITEM, USER
 from recsys.data.validation_report import ValidationReport
@@ -18,6 +19,8 @@ from recsys.stages.workspace import work
 log = logging.getLogger("recsys.validate")
 
 VERDICT, ACCEPTED, ASIDE = "verdict.json", "accepted.parquet", "aside.json"
+NOTES = "accepted"
+"""Folder of notes, by name of a configuration: the prepared set that was accepted last."""
 
 
 def validate(config: Config) -> tuple[ValidationReport, bool]:
@@ -35,6 +38,7 @@ def validate(config: Config) -> tuple[ValidationReport, bool]:
         log.info("validation: %s events of the log came in by feedback", f"{came:,}")
     if (folder / VERDICT).is_file():
         log.info("validation: the same data was accepted before, its verdict is re-used")
+        mark_used(folder)
         return ValidationReport.from_dict(json.loads((folder / VERDICT).read_text(encoding="utf-8"))), True
     from recsys.data import validation
 
@@ -117,4 +121,4 @@ def _last_accepted(config: Config) -> "dict[str, pd.Index[Any]]":
 
 
 def _note(config: Config) -> Path:
-    return work(config, "accepted", config.name)
+    return work(config, NOTES, config.name)
