@@ -91,6 +91,13 @@ def prefect_server(tmp_path_factory):
 
 
 @pytest.fixture(scope="session")
+def object_store(tmp_path_factory):
+    """One that speaks S3, at `url`; `environment` leads to it."""
+    with servers.ObjectStore(tmp_path_factory.mktemp("objects")) as server:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def toy_events():
     """Logs of two camps: user u meets `met` items of camp u % 2, a new one every 10,000 seconds.
 

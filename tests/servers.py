@@ -5,6 +5,7 @@ Each can be killed and started again on what it left, and is gone when its `with
 
 import json
 import os
+import shlex
 import shutil
 import signal
 import socket
@@ -294,6 +295,57 @@ class Mlflow(Server):
     def answers(self) -> bool:
         """Whether it says that it is healthy."""
         return _says(f"{self.url}/health", b"OK")
+
+
+class ObjectStore(Server):
+    """One that speaks S3, empty, in memory; `environment` is that of whoever talks to it."""
+
+    def __init__(self, folder: Path) -> None:
+        port = free_port()
+        self.url = f"http://127.0.0.1:{port}"
+        self.environment = {
+            "AWS_ACCESS_KEY_ID": "recsys",
+            "AWS_SECRET_ACCESS_KEY": "any",
+            "AWS_ENDPOINT_URL_S3": self.url,
+            "AWS_DEFAULT_REGION": "us-east-1",
+        }
+        super().__init__([sys.executable, "-m", "moto.server", "--port", str(port)], folder, {})
+
+    def answers(self) -> bool:
+        """Whether it answers at all."""
+        with suppress(OSError), urllib.request.urlopen(f"{self.url}/moto-api/", timeout=5):
+            return True
+        return False
+
+
+class Stack(Server):
+    """`recsys stack` in a folder that the user of PostgreSQL may enter; `printed` is what it has said."""
+
+    def __init__(self, folder: Path, *options: str, **settings: str) -> None:
+        command = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())", "stack", *options]
+        self.ports = {f"RECSYS_{name}_PORT": str(free_port()) for name in ("DATABASE", "PREFECT", "MLFLOW", "WORKER")}
+        self.state = folder / "mlruns" / "stack"
+        super().__init__(command, folder, self.ports | settings)
+
+    def start(self) -> Self:
+        """Start again means to say so again."""
+        self.log.unlink(missing_ok=True)
+        return super().start()
+
+    def answers(self) -> bool:
+        """Whether all services are healthy."""
+        return "Ctrl-C stops all" in self.printed
+
+    @property
+    def printed(self) -> str:
+        """On its terminal."""
+        return self.log.read_text(encoding="utf-8")
+
+    @property
+    def clients(self) -> dict[str, str]:
+        """What `. mlruns/stack/env` puts into the environment."""
+        lines = (self.state / "env").read_text(encoding="utf-8").splitlines()
+        return dict(shlex.split(line)[1].split("=", 1) for line in lines)
 
 
 def _says(url: str, answer: bytes) -> bool:

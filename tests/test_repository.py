@@ -132,36 +132,3 @@ def test_a_skipped_test_fails_in_ci_only(tmp_path, ci, code):
     summary = done.stdout.splitlines()[-1]
     assert ("1 passed, 1 xfailed, 1 error" if ci else "1 passed, 1 skipped, 1 xfailed") in summary
     assert ("skipped, which fails in CI" in done.stdout) == bool(ci)
-
-
-def instructions():
-    """(instruction, its text) of the Dockerfile, lines joined."""
-    text = (ROOT / "docker" / "Dockerfile").read_text().replace("\\\n", " ")
-    lines = [line.strip() for line in text.splitlines() if line.strip() and not line.startswith("#")]
-    return [tuple(line.split(maxsplit=1)) for line in lines]
-
-
-def test_the_image_is_small_pinned_and_runs_without_rights():
-    found = instructions()
-    stages = [text for word, text in found if word == "FROM"]
-    assert stages == ["python:3.11-slim AS build", "python:3.11-slim"]
-    final = found[len(found) - found[::-1].index(("FROM", stages[-1])) :]
-    users = [text for word, text in final if word == "USER"]
-    assert users[-1] == "recsys"
-    assert any(word == "RUN" and "useradd" in text and "recsys" in text for word, text in final)
-    assert ("ENTRYPOINT", '["recsys"]') in final
-    assert all("constraints.txt" in text for word, text in found if "pip install" in text)
-
-
-def test_what_the_image_copies_is_there_and_reaches_the_builder():
-    copied = [
-        source
-        for word, text in instructions()
-        if word == "COPY" and "--from" not in text
-        for source in text.split()[:-1]
-    ]
-    sent = (ROOT / "docker" / "Dockerfile.dockerignore").read_text().split()
-    assert len(copied) == 6
-    for source in copied:
-        assert (ROOT / source).exists(), source
-        assert f"!{source}" in sent

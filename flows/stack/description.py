@@ -4,7 +4,7 @@ Of the Compose specification this knows what the files here use: variables, over
 """
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
@@ -66,13 +66,6 @@ class Description(BaseModel):
     files: dict[Path, str]
 
 
-def variables(files: Sequence[Path]) -> set[str]:
-    """The names of all variables that the services of these files know."""
-    return {
-        found["name"] for text in _texts(_merged(files, None)) for found in VARIABLE.finditer(text) if found["name"]
-    }
-
-
 def read(files: Sequence[Path], values: Mapping[str, str]) -> Description:
     """A Compose file, and what overrides it.
 
@@ -83,15 +76,24 @@ def read(files: Sequence[Path], values: Mapping[str, str]) -> Description:
     Raises:
         InputError: a variable without a default has no value.
     """
-    content = _merged(files, values)
-    services = {name: Service.model_validate(one) for name, one in content["services"].items()}
-    graph = {name: set(one.depends_on) & services.keys() for name, one in services.items()}
+    content = merge(files)
+    plain = {name: one for name, one in content["services"].items() if not one.get("x-container-only")}
+    services = {name: Service.model_validate(_filled(one, values)) for name, one in plain.items()}
+    graph = {name: services.keys() & one.depends_on for name, one in services.items()}
     mounted = [one for service in services.values() for one in service.configs]
     return Description(
         services={name: services[name] for name in TopologicalSorter(graph).static_order()},
-        clients=content["x-clients"],
-        files={one.target: content["configs"][one.source]["content"] for one in mounted},
+        clients=_filled(content["x-clients"], values),
+        files={one.target: _filled(content["configs"][one.source]["content"], values) for one in mounted},
     )
+
+
+def merge(files: Sequence[Path]) -> dict[str, Any]:
+    """All files as one, as Compose merges them: mappings by key, and a command is replaced."""
+    content: dict[str, Any] = {}
+    for file in files:
+        content = _override(content, yaml.safe_load(file.read_text(encoding="utf-8")))
+    return content
 
 
 def seconds(duration: str) -> int:
@@ -99,23 +101,7 @@ def seconds(duration: str) -> int:
     return int(duration.removesuffix("s"))
 
 
-def _merged(files: Sequence[Path], values: Mapping[str, str] | None) -> dict[str, Any]:
-    """All files as one, without what only a container can be; variables are filled in where values are given."""
-    content: dict[str, Any] = {}
-    for file in files:
-        content = _override(content, yaml.safe_load(file.read_text(encoding="utf-8")))
-    plain = {name: one for name, one in content["services"].items() if not one.get("x-container-only")}
-    used = {one["source"] for service in plain.values() for one in service.get("configs", ())}
-    kept = {
-        "services": plain,
-        "x-clients": content["x-clients"],
-        "configs": {name: one for name, one in content.get("configs", {}).items() if name in used},
-    }
-    return kept if values is None else _filled(kept, values)
-
-
 def _override(below: Any, above: Any) -> Any:
-    """As Compose merges: mappings by key, and a command is replaced."""
     if isinstance(below, dict) and isinstance(above, dict):
         both = below | above
         return {key: _override(below[key], both[key]) if key in below else both[key] for key in both}
@@ -140,13 +126,3 @@ def _value(found: re.Match[str], values: Mapping[str, str]) -> str:
     if kind.endswith("?"):
         raise InputError(f"{found['name']} is not set: {found['other']}")
     return found["other"] or ""
-
-
-def _texts(content: Any) -> Iterator[str]:
-    if isinstance(content, dict):
-        content = list(content.values())
-    if isinstance(content, list):
-        for value in content:
-            yield from _texts(value)
-    elif isinstance(content, str):
-        yield content

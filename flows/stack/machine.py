@@ -40,10 +40,10 @@ def values(folder: Path, environment: Mapping[str, str], *, auth: bool) -> dict[
     """
     listen = environment.get(LISTEN) or LOOPBACK
     try:
-        address = ipaddress.ip_address(listen)
+        address = ipaddress.IPv4Address(listen)
     except ValueError as error:
         raise InputError(
-            f"{LISTEN} is {listen!r}; expected an address of this machine, {EVERYWHERE} for all"
+            f"{LISTEN} is {listen!r}; expected an IPv4 address of this machine, or {EVERYWHERE} for all"
         ) from error
     if not (address.is_loopback or auth):
         raise InputError(
@@ -52,22 +52,24 @@ def values(folder: Path, environment: Mapping[str, str], *, auth: bool) -> dict[
         )
     here = LOOPBACK if listen == EVERYWHERE else listen
     ours = {
-        LISTEN: listen,
         HOST: here,
         "RECSYS_DATABASE_HOST": here,
         "RECSYS_PREFECT_HOST": here,
         "RECSYS_MLFLOW_HOST": here,
+        "RECSYS_ARTIFACTS": str(folder / "artifacts"),
+        **{name: str(port) for name, port in PORTS.items()},
+    }
+    fixed = {
+        LISTEN: listen,
         "RECSYS_SOCKETS": "",
         "RECSYS_DATA": str(folder),
         "RECSYS_CONFIGS": str(folder / "configs"),
-        "RECSYS_ARTIFACTS": str(folder / "artifacts"),
-        **{name: str(port) for name, port in PORTS.items()},
     }
     theirs = {name: value for name, value in environment.items() if name.startswith(PREFIX) and value}
     for name in PORTS.keys() & theirs.keys():
         if not (theirs[name].isdigit() and 0 < int(theirs[name]) < 2**16):
             raise InputError(f"{name} is {theirs[name]!r}; expected a port, 1 to 65535")
-    return ours | theirs
+    return ours | theirs | fixed
 
 
 def check_ports(chosen: Mapping[str, str]) -> None:

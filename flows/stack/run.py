@@ -41,8 +41,8 @@ def run(store: Path, tell: Callable[[str], None], *, auth: bool) -> None:
         known = machine.passwords(folder / "secrets.env", os.environ)
         description = read([shipped(name) for name in FILES + AUTH * auth], chosen | known)
         try:
-            _start(folder, description, supervisor, tell)
-            _stay(folder, supervisor, tell)
+            _start(folder, description, supervisor, store / "stack", tell)
+            _stay(supervisor, store / "stack", tell)
         except KeyboardInterrupt:
             tell("stopping …")
         finally:
@@ -51,7 +51,9 @@ def run(store: Path, tell: Callable[[str], None], *, auth: bool) -> None:
             leftovers.end(folder)
 
 
-def _start(folder: Path, description: Description, supervisor: Supervisor, tell: Callable[[str], None]) -> None:
+def _start(
+    folder: Path, description: Description, supervisor: Supervisor, shown: Path, tell: Callable[[str], None]
+) -> None:
     for name in ("logs", "artifacts", "configs"):
         (folder / name).mkdir(exist_ok=True)
     for file, content in description.files.items():
@@ -62,20 +64,20 @@ def _start(folder: Path, description: Description, supervisor: Supervisor, tell:
     width = max(len(service.url or "") for service in description.services.values())
     for name, service in description.services.items():
         supervisor.run(name, service)
-        tell(f"{name:9} {service.url or 'is waiting for runs':{width}}  {folder / 'logs' / name}.log")
+        tell(f"{name:9} {service.url or 'is waiting for runs':{width}}  {shown / 'logs' / name}.log")
     exports = (f"export {name}={shlex.quote(value)}\n" for name, value in description.clients.items())
     machine.write_private(folder / "env", "".join(exports))
-    tell(f"Ctrl-C stops all. In another terminal: . {shlex.quote(str(folder / 'env'))}")
+    tell(f"Ctrl-C stops all. In another terminal: . {shlex.quote(str(shown / 'env'))}")
 
 
-def _stay(folder: Path, supervisor: Supervisor, tell: Callable[[str], None]) -> None:
+def _stay(supervisor: Supervisor, shown: Path, tell: Callable[[str], None]) -> None:
     told: set[str] = set()
     while not supervisor.ended(WATCH):
         for name in set(supervisor.fallen()) - told:
-            tell(f"{name} ends as soon as it starts, and was given up: {folder / 'logs' / name}.log")
+            tell(f"{name} ends as soon as it starts, and was given up: {shown / 'logs' / name}.log")
             told.add(name)
     raise InputError(
-        f"somebody ended supervisord, and with it the stack; {folder / 'logs' / 'supervisord.log'} says more"
+        f"somebody ended supervisord, and with it the stack; {shown / 'logs' / 'supervisord.log'} says more"
     )
 
 
