@@ -58,5 +58,5 @@ def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock,
         data = prepared_set(prepared)
         card = assemble(settings, data, fitted, outcome, tested, promotion, clock.timings(), notes)
         folder = Path(report) if report else Path(settings.store) / settings.name
-        publish(card, histories(fitted), tested.per_user, folder, run)
+        publish(card, histories(fitted), tested.per_user, folder, run, settings.model_name, promotion.version)
         return card

@@ -19,11 +19,14 @@ from recsys.stages.promote import Promotion
 from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
 from recsys.tuning.trial import TrialRecord
+from tasks.comparison import TITLE, introduce, settings
 from tasks.publish import flow_run_tags, note, run_link
 from tasks.step import step
 
 SETTINGS = {"split", "models", "tuning", "hybrid", "promotion"}
 """Sections of the configuration that become parameters of a run."""
+DIGITS = 6
+"""Decimals of a measure over users, which is not known better and has to fit a column."""
 
 
 @step("track {config.name} {prepared.name:.6}")
@@ -33,16 +36,15 @@ def begin(config: Config, prepared: Path) -> Run:
     facts = prepared_set(prepared).summary
     key = digest(facts["digest"], config)
     role = {"role": "pipeline"}
-    tags = {**role, "seed": config.seed, "data": f"{facts['name']} {facts['digest'][:6]}", **flow_run_tags()}
+    tags = {**role, "seed": config.seed, "settings": settings(config), **flow_run_tags()}
     run = tracking.start(config.name, f"{config.name} {key[:6]}", tags, resume_key=key)
     tracking.end_left(config.name, run, role)
-    settings = config.model_dump(mode="json", include=SETTINGS)
-    run.log(
-        params={f"{part}.{name}": value for part, values in settings.items() for name, value in values.items()},
-        metrics={key: facts[key] for key in ("users", "items", "interactions")},
-    )
+    sections = config.model_dump(mode="json", include=SETTINGS)
+    sections["data"] = {key: facts[key] for key in ("users", "items", "interactions")}
+    run.log(params={f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()})
     run.dataset(facts["name"], facts["digest"], prepared)
-    note("mlflow", f"This run in MLflow, where it compares with others: {run_link(run)}", "the run in MLflow")
+    compared = f"; [{TITLE}]({view})" if (view := introduce(config)) else ""
+    note("mlflow", f"This run in MLflow: {run_link(run)}{compared}", "the run in MLflow")
     return run
 
 
@@ -77,11 +79,11 @@ def log_trial(name: str, config: Config, parent: Run, record: TrialRecord) -> No
 def log_candidate(fitted: Fitted, config: Config, run: Run) -> None:
     """The best parameters, what they cost and why they might, and how the search came to them; the test comes later."""
     metrics = {
-        "fit_seconds": fitted.fit_seconds,
-        "tune_seconds": fitted.tuned.seconds,
-        "earned": fitted.earned,
-        "granted_seconds": fitted.granted_seconds,
-        "trials": float(len(fitted.tuned.trials)),
+        "time/fit": fitted.fit_seconds,
+        "time/search": fitted.tuned.seconds,
+        "time/granted": fitted.granted_seconds,
+        "search/earned": fitted.earned,
+        "search/trials": float(len(fitted.tuned.trials)),
     }
     best = max(fitted.tuned.trials, key=lambda trial: trial.value)
     searched = accumulate((trial.value for trial in fitted.tuned.trials), max)
@@ -96,13 +98,14 @@ def worth(name: str, outcome: Chosen, tested: Tested) -> dict[str, float]:
     """What a candidate or a hybrid was worth, under the names that every run has for it."""
     validation = outcome.validation.get(name) or {METRIC: outcome.cross_validated[name]}
     low, high = tested.intervals[name][METRIC]
-    return {
+    found = {
         **{f"validation/{metric}": value for metric, value in validation.items()},
         **{f"test/{metric}": value for metric, value in tested.metrics[name].items()},
         f"test/{METRIC}.low": low,
         f"test/{METRIC}.high": high,
-        **{f"segment/{part}": found[METRIC] for part, found in tested.segments[name].items() if METRIC in found},
+        **{f"test/{METRIC}.{part}": of[METRIC] for part, of in tested.segments[name].items() if METRIC in of},
     }
+    return {metric: round(value, DIGITS) for metric, value in found.items()}
 
 
 def log_tested(
@@ -132,7 +135,7 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
         metrics={
             **worth(outcome.chosen, outcome, tested),
             **weights(outcome.weights[outcome.chosen]),
-            **{f"candidate/{name}": tested.metrics[name][METRIC] for name in outcome.members},
+            **{f"tested/{name}": tested.metrics[name][METRIC] for name in outcome.members},
             **{f"test/{METRIC}.{name}": value for name, value in gain.items()},
         },
         tags={

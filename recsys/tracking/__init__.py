@@ -1,5 +1,6 @@
 """Tracking: the door to MLflow's runs, by explicit run ids only, with the time spent inside MLflow counted."""
 
+from recsys.tracking.experiments import introduce
 from recsys.tracking.patience import PATIENCE, QUIET, patiently
 from recsys.tracking.runs import Run, end_left, start
 from recsys.tracking.store import REGISTRY_URI, URI, client, counted, is_there, lock, open_store, seconds_spent
@@ -14,6 +15,7 @@ __all__ = [
     "client",
     "counted",
     "end_left",
+    "introduce",
     "is_there",
     "lock",
     "open_store",

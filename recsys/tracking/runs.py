@@ -7,9 +7,9 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any, Final, Literal
 
-from recsys.errors import InputError
+from recsys.tracking.experiments import find_or_make
 from recsys.tracking.patience import shown_at
-from recsys.tracking.store import artifact_location, client, counted, home, lock
+from recsys.tracking.store import client, counted, home
 
 RESUME_KEY, PARENT, HOME = "recsys.resume_key", "mlflow.parentRunId", "recsys.store"
 """Tags: what a run computes, the run it is shown under, and the store of the process that started it."""
@@ -82,6 +82,11 @@ class Run:
             tags = [InputTag("mlflow.data.context", context)]
             client().log_inputs(self.id, [DatasetInput(used, tags)])
 
+    def rename(self, name: str) -> None:
+        """Call it something else."""
+        with counted():
+            client().update_run(self.id, name=name)
+
     def finish(self, status: Status = "FINISHED") -> None:
         """End the run."""
         with counted():
@@ -133,7 +138,7 @@ def start(
     if parent is not None:
         labels[PARENT] = parent.id
     with counted():
-        where = _experiment(experiment)
+        where = find_or_make(experiment)
         if resume_key is not None:
             labels[RESUME_KEY] = resume_key
             if found := _unfinished(where, resume_key):
@@ -151,24 +156,9 @@ def end_left(experiment: str, keep: Run, tags: Mapping[str, str]) -> None:
     """
     wanted = [f"tags.`{name}` = '{value}'" for name, value in {**tags, HOME: home()}.items()]
     with counted():
-        for run in client().search_runs([_experiment(experiment)], " and ".join([*wanted, GOES_ON])):
+        for run in client().search_runs([find_or_make(experiment)], " and ".join([*wanted, GOES_ON])):
             if run.info.run_id != keep.id:
                 Run(run.info.run_id).abandon("KILLED")
-
-
-def _experiment(name: str) -> str:
-    with lock("experiment"):
-        found = client().get_experiment_by_name(name)
-        if found is None:
-            # MLflow's pages then open on training runs, not on traces of language models.
-            kind = {"mlflow.experimentKind": "custom_model_development"}
-            return client().create_experiment(name, artifact_location=artifact_location(), tags=kind)
-    if found.lifecycle_stage == "deleted":
-        raise InputError(
-            f"the MLflow experiment {name!r} was deleted; bring it back with "
-            f"`mlflow experiments restore --experiment-id {found.experiment_id}`, or choose another name"
-        )
-    return found.experiment_id
 
 
 def _unfinished(experiment: str, resume_key: str) -> str | None:

@@ -1,11 +1,14 @@
 """Tracking on a real store: fresh databases, explicit runs from threads, a run that survives kill -9."""
 
+import base64
+import json
 import os
 import signal
 import subprocess
 import sys
 import threading
 import time
+import zlib
 from pathlib import Path
 
 import pytest
@@ -74,6 +77,41 @@ def test_a_failed_run_goes_on_as_running(store):
     assert again.id == run.id
     seen = tracking.client().get_run(run.id)
     assert (seen.info.status, seen.data.tags["attempt"]) == ("RUNNING", "2")
+
+
+def test_what_a_killed_process_of_this_store_left_running_is_ended(store, new_store):
+    role = {"role": "pipeline"}
+    left, of_others, mine = (tracking.start("demo", "pipeline", tags) for tags in (role, {"role": "monitor"}, role))
+    tracking.end_left("demo", mine, role)
+    status = [tracking.client().get_run(run.id).info.status for run in (left, of_others, mine)]
+    assert status == ["KILLED", "RUNNING", "RUNNING"]
+
+
+def test_an_experiment_is_introduced_once_and_a_person_s_words_stay(store):
+    columns = {"metrics.`test/ndcg_at_10`": 110, "tags.`verdict`": 280}
+    how = {"title": "Which", "columns": columns, "wanted": "tags.role = 'pipeline'"}
+    assert tracking.introduce("demo", "See {link}.", **how) is None, "no server shows it"
+    told = tracking.client().get_experiment_by_name("demo")
+    page = f"#/experiments/{told.experiment_id}/runs?viewStateShareKey=recsys"
+    assert told.tags["mlflow.note.content"] == f"See [Which]({page})."
+    view = json.loads(told.tags["mlflow.sharedViewState.recsys"])
+    state = json.loads(zlib.decompress(base64.b64decode(view["state"].removeprefix("deflate;"))))
+    assert view["name"] == "Which"
+    assert state["orderByKey"] == "metrics.`test/ndcg_at_10`"
+    assert state["selectedColumns"] == state["columnOrder"] == list(columns)
+    assert state["columnWidths"] == columns
+    tracking.client().set_experiment_tag(told.experiment_id, "mlflow.note.content", "mine")
+    tracking.introduce("demo", "See {link}.", **how)
+    assert tracking.client().get_experiment_by_name("demo").tags["mlflow.note.content"] == "mine"
+
+
+def test_the_load_of_the_machine_is_logged_while_a_run_goes_on(store):
+    run = tracking.start("demo", "pipeline")
+    with tracking.watched(run):
+        pass
+    found = tracking.client().get_run(run.id).data.metrics
+    assert {"system/cpu_utilization_percentage", "system/system_memory_usage_megabytes"} <= set(found)
+    assert found["system/system_memory_usage_megabytes"] > 0
 
 
 def test_everything_a_run_keeps(store, tmp_path):
