@@ -17,7 +17,7 @@ extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "gener
 exclude_patterns = ["extensions"]
 
 highlight_language = "text"
-smartquotes = False  # options begin with two hyphens
+smartquotes_action = "D"  # dashes, and no other quotes than were written
 
 # Headings are linked to as on GitHub.
 myst_heading_anchors = 3

@@ -20,6 +20,7 @@ from tasks.settings import QUIET, RELIABLE
 DOCS = Path(__file__).parents[1]
 MARK = re.compile(r"^<!-- generated: (\w+) -->$", re.MULTILINE)
 OUTSIDE = re.compile(r"(?<=\]\()((?:\.\./)+[^)#\s]+\.md)(?:#[^)]*)?(?=\))")
+OPTION = re.compile(r"(?<=\s)--[a-z-]+")  # in a sentence, where two hyphens would become a dash
 BOUNDS = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
 
 Schema = dict[str, Any]
@@ -29,12 +30,12 @@ def commands() -> Iterator[str]:
     """Every command with its arguments and options, under the headings of `recsys --help`."""
     group = typer.main.get_command(cli)
     context = typer.Context(group)
-    panels = sorted({command.rich_help_panel for command in group.commands.values()})
-    for panel in panels:
+    for panel in dict.fromkeys(command.rich_help_panel for command in group.commands.values()):
         yield f"## {panel}"
         for name, command in group.commands.items():
             if command.rich_help_panel == panel:
-                yield get_docs_for_click(obj=command, ctx=context, indent=2, name=name, call_prefix="recsys")
+                told = get_docs_for_click(obj=command, ctx=context, indent=2, name=name, call_prefix="recsys")
+                yield OPTION.sub(r"`\g<0>`", told)
 
 
 def configuration() -> Iterator[str]:
@@ -86,7 +87,7 @@ def _type(field: Schema) -> str:
     if kind == "array":
         return f"list of {_type(field['items'])}"
     if kind == "object":
-        return f"table of {_type(field['additionalProperties'])}"
+        return f"table: text → {_type(field['additionalProperties'])}"
     bounds = [f"{sign} {field[name]:g}" for name, sign in BOUNDS.items() if name in field]
     words = {"string": "text", "integer": "whole number", "boolean": "true or false"}
     return " ".join([words.get(kind, kind), ", ".join(bounds)]).strip()

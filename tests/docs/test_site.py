@@ -132,3 +132,13 @@ def test_every_command_is_told_with_its_options(site):
         for parameter in command.params:
             shown = parameter.metavar if parameter.param_type_name == "argument" else parameter.opts[0]
             assert shown in rest, f"{name} {shown}"
+
+
+def test_every_variable_of_ours_is_told():
+    """But for those of the stack, whose page and description say which may be set."""
+    page = (DOCS / "reference" / "environment.md").read_text(encoding="utf-8")
+    files = [path for folder in ("recsys", "tasks", "flows") for path in (ROOT / folder).rglob("*.py")]
+    texts = [path.read_text(encoding="utf-8") for path in files if "stack" not in path.parts]
+    named = set(re.findall(r'"(RECSYS_[A-Z_]+)"', "".join(texts)))
+    assert named
+    assert sorted(name for name in named if f"`{name}`" not in page) == []
