@@ -11,7 +11,7 @@ project = "recsys-pipeline"
 version = release = recsys.__version__
 html_title = project
 html_theme = "furo"
-html_show_sphinx = html_copy_source = html_show_sourcelink = False
+html_show_sphinx = html_show_copyright = html_copy_source = html_show_sourcelink = False
 
 extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon", "generated"]
 exclude_patterns = ["extensions"]

@@ -1,5 +1,6 @@
 """What pages do not write a second time: at a line `<!-- generated: NAME -->` stands what the code says."""
 
+import json
 import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -82,7 +83,7 @@ def _type(field: Schema) -> str:
     if "anyOf" in field:
         return " or ".join(_type(one) for one in field["anyOf"] if one.get("type") != "null")
     if "enum" in field:
-        return ", ".join(f"`{value}`" for value in field["enum"])
+        return ", ".join(f"`{json.dumps(value)}`" for value in field["enum"])
     kind = field.get("type", "anything")
     if kind == "array":
         return f"list of {_type(field['items'])}"
@@ -94,10 +95,9 @@ def _type(field: Schema) -> str:
 
 
 def _default(field: Schema) -> str:
+    """As it would be written in TOML, which for these values is JSON."""
     default = field.get("default", {} if field.get("type") == "object" else None)
-    if default is None or default == "":
-        return "none"
-    return f"`{str(default).lower() if isinstance(default, bool) else default}`"
+    return "none" if default in (None, "") else f"`{json.dumps(default)}`"
 
 
 def _searched(values: Range | Choice) -> str:
