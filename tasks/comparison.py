@@ -1,5 +1,6 @@
 """What a person sees in MLflow who compares runs: which is better on the left, why it might be on the right."""
 
+from collections.abc import Mapping
 from typing import Final
 
 from recsys import tracking
@@ -11,24 +12,25 @@ from recsys.report.wording import headline
 TITLE: Final = "Which is better, and why"
 WANTED: Final = "tags.role = 'pipeline'"
 COLUMNS: Final = {
-    f"metrics.`test/{METRIC}`": 110,
-    f"metrics.`test/{METRIC}.low`": 140,
-    f"metrics.`test/{METRIC}.high`": 140,
-    f"metrics.`test/{METRIC}.gain`": 140,
+    f"metrics.`test/{METRIC}`": 150,
+    f"metrics.`test/{METRIC}.low`": 160,
+    f"metrics.`test/{METRIC}.high`": 160,
+    f"metrics.`test/{METRIC}.gain`": 160,
     "tags.`verdict`": 280,
     "tags.`hybrid`": 280,
-    "tags.`settings`": 360,
-    "metrics.`test/coverage@10`": 140,
+    "tags.`settings`": 400,
+    "metrics.`test/coverage@10`": 160,
     "metrics.`time/total`": 110,
     "attributes.`Models`": 160,
 }
 """Of the view, with their widths in pixels."""
 ABOUT: Final = """\
-Every run of the pipeline under the configuration `{name}`; under each of them its candidates and hybrids, under a
-candidate its trials. {link} lists the runs with the best on top.
+**{link}** lists the runs of `{name}`, the best on top. Under each are its candidates and hybrids, under a candidate its
+trials.
 
 | metric | what it is |
 |---|---|
+| `ndcg_at_10` | the test's, by which the gate judges; MLflow's pages show what comes first by name |
 | `test/…` | on test users, scored once; `.low` and `.high` are the 95% interval, `.gain` is over what was to beat |
 | `tested/…`, `weight/…` | of a pipeline: test ndcg@10 of each candidate, and its share in the hybrid |
 | `validation/…` | on validation users, on which everything was chosen |
@@ -48,9 +50,9 @@ def introduce(config: Config) -> str | None:
 
 
 def settings(config: Config) -> str:
-    """What a configuration sets otherwise than by default, where it can change a result; by which runs differ."""
-    set_here = config.model_dump(mode="json", exclude_defaults=True, exclude={"name", "store", "data", "backtest"})
-    return ", ".join(f"{key}={value}" for key, value in _flat(set_here)) or NOTHING
+    """What a configuration sets otherwise than by default: by this, runs on the same data differ."""
+    set_here = config.model_dump(mode="json", exclude_defaults=True, include={"seed", "models", "tuning", "hybrid"})
+    return ", ".join(f"{key}={value}" for key, value in flat(set_here).items()) or NOTHING
 
 
 def outcome(card: Scorecard) -> dict[str, str]:
@@ -60,11 +62,12 @@ def outcome(card: Scorecard) -> dict[str, str]:
     return {"verdict": headline(card.promotion), "hybrid": f"{card.hybrid.chosen}: {shares}"}
 
 
-def _flat(values: dict[str, object], before: str = "") -> list[tuple[str, object]]:
-    found: list[tuple[str, object]] = []
+def flat(values: Mapping[str, object], before: str = "") -> dict[str, object]:
+    """Sections in sections as `section.key`, so that MLflow tells which key differs."""
+    found: dict[str, object] = {}
     for name, value in values.items():
         if isinstance(value, dict):
-            found += _flat(value, f"{before}{name}.")
+            found |= flat(value, f"{before}{name}.")
         else:
-            found.append((before + name, " ".join(map(str, value)) if isinstance(value, list) else value))
+            found[before + name] = " ".join(map(str, value)) if isinstance(value, list) else value
     return found

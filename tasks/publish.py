@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 from prefect.artifacts import create_markdown_artifact
 from prefect.client.orchestration import get_client
+from prefect.context import FlowRunContext
 from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.urls import url_for
@@ -40,6 +41,8 @@ def entitle(name: str) -> None:
     """Name the current flow run after what it is about, once that is known."""
     with get_client(sync_client=True) as client:
         client.update_flow_run(flow_run.id, name=name)
+    if context := FlowRunContext.get():
+        context.flow_run.name = name  # for whoever asks what the run is called
 
 
 def run_link(run: Run) -> str:
@@ -50,9 +53,14 @@ def run_link(run: Run) -> str:
 
 def flow_run_tags() -> dict[str, str]:
     """What leads from a run of MLflow back to the flow run."""
-    url = url_for("flow-run", obj_id=flow_run.id) if PREFECT_API_URL.value() else None
+    url = _flow_run_url()
     said = {"prefect.flow_run": flow_run.id, "prefect.flow_run.name": flow_run.name, "prefect.flow_run.url": url}
     return {name: value for name, value in said.items() if value}
+
+
+def _flow_run_url() -> str | None:
+    # The server that Prefect starts where none is named shows no pages, and is gone after the run.
+    return url_for("flow-run", obj_id=flow_run.id) if PREFECT_API_URL.value() else None
 
 
 @step("report on {card.dataset.name}")
@@ -71,7 +79,7 @@ def publish(
     run.log(
         metrics={f"time/{stage}": value for stage, value in card.timings.model_dump(by_alias=True).items()},
         # MLflow shows a note as the run's description.
-        tags={"mlflow.note.content": report_markdown(card), **outcome(card)},
+        tags={"mlflow.note.content": report_markdown(card) + _back(), **outcome(card)},
     )
     if version is not None:
         run.rename(f"{card.dataset.name} v{version} {card.hybrid.chosen}")
@@ -80,6 +88,11 @@ def publish(
             describe(model, version, version_markdown(card))
     run.finish()
     return files
+
+
+def _back() -> str:
+    url = _flow_run_url()
+    return f"\nFlow run: [{flow_run.name}]({url})\n" if url else ""
 
 
 def _picture(figure: "Figure", name: str) -> str:

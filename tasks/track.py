@@ -19,7 +19,7 @@ from recsys.stages.promote import Promotion
 from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
 from recsys.tuning.trial import TrialRecord
-from tasks.comparison import TITLE, introduce, settings
+from tasks.comparison import TITLE, flat, introduce, settings
 from tasks.publish import flow_run_tags, note, run_link
 from tasks.step import step
 
@@ -41,7 +41,7 @@ def begin(config: Config, prepared: Path) -> Run:
     tracking.end_left(config.name, run, role)
     sections = config.model_dump(mode="json", include=SETTINGS)
     sections["data"] = {key: facts[key] for key in ("users", "items", "interactions")}
-    run.log(params={f"{part}.{name}": value for part, values in sections.items() for name, value in values.items()})
+    run.log(params=flat(sections))
     run.dataset(facts["name"], facts["digest"], prepared)
     compared = f"; [{TITLE}]({view})" if (view := introduce(config)) else ""
     note("mlflow", f"This run in MLflow: {run_link(run)}{compared}", "the run in MLflow")
@@ -99,6 +99,7 @@ def worth(name: str, outcome: Chosen, tested: Tested) -> dict[str, float]:
     validation = outcome.validation.get(name) or {METRIC: outcome.cross_validated[name]}
     low, high = tested.intervals[name][METRIC]
     found = {
+        METRIC: tested.metrics[name][METRIC],
         **{f"validation/{metric}": value for metric, value in validation.items()},
         **{f"test/{metric}": value for metric, value in tested.metrics[name].items()},
         f"test/{METRIC}.low": low,
@@ -136,7 +137,7 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
             **worth(outcome.chosen, outcome, tested),
             **weights(outcome.weights[outcome.chosen]),
             **{f"tested/{name}": tested.metrics[name][METRIC] for name in outcome.members},
-            **{f"test/{METRIC}.{name}": value for name, value in gain.items()},
+            **{f"test/{METRIC}.{name}": round(value, DIGITS) for name, value in gain.items()},
         },
         tags={
             "promoted": promotion.promoted,

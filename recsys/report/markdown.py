@@ -47,8 +47,18 @@ def report_markdown(card: Scorecard, figures: Sequence[str] = ()) -> str:
 
 
 def version_markdown(card: Scorecard) -> str:
-    """What a version of the model is, from which data, and what the gate said of it: for its page in the registry."""
-    parts = [dataset_line(card) + ".", verdict_markdown(card), weights_markdown(card), leaderboard_markdown(card)]
+    """What a version of the model is worth, from which data, and what the gate said: for its page in the registry."""
+    chosen = card.models[card.hybrid.chosen]
+    parts = [
+        f"Test {METRIC} **{chosen.test[METRIC]:.4f}** ({interval(chosen)}), hybrid `{card.hybrid.chosen}`.",
+        dataset_line(card) + ".",
+        "## When it was judged",
+        verdict_markdown(card),
+        "## Hybrid",
+        weights_markdown(card),
+        "## Beside its members",
+        leaderboard_markdown(card),
+    ]
     return "\n\n".join(parts) + "\n"
 
 
