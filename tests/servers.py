@@ -323,9 +323,9 @@ class Stack(Server):
 
     def __init__(self, folder: Path, *options: str, **settings: str) -> None:
         command = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())", "stack", *options]
-        self.ports = {f"RECSYS_{name}_PORT": str(free_port()) for name in ("DATABASE", "PREFECT", "MLFLOW", "WORKER")}
-        self.state = folder / "mlruns" / "stack"
-        super().__init__(command, folder, self.ports | settings)
+        ports = {f"RECSYS_{name}_PORT": str(free_port()) for name in ("DATABASE", "PREFECT", "MLFLOW", "WORKER")}
+        self.state, self.settings = folder / "mlruns" / "stack", ports | settings
+        super().__init__(command, folder, self.settings)
 
     def start(self) -> Self:
         """Start again means to say so again."""

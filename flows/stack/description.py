@@ -59,11 +59,22 @@ class Service(BaseModel):
 
 
 class Description(BaseModel):
-    """Services in the order in which they start, the environment of their clients, and the files that they read."""
+    """Services, the environment of their clients, and the files that they read."""
 
     services: dict[str, Service]
     clients: dict[str, str]
     files: dict[Path, str]
+
+    def stages(self) -> list[list[str]]:
+        """Names of services that start together, after all that they need."""
+        order = TopologicalSorter({name: self.services.keys() & one.depends_on for name, one in self.services.items()})
+        order.prepare()
+        stages = []
+        while order.is_active():
+            ready = order.get_ready()
+            stages.append([name for name in self.services if name in ready])
+            order.done(*ready)
+        return stages
 
 
 def read(files: Sequence[Path], values: Mapping[str, str]) -> Description:
@@ -79,10 +90,9 @@ def read(files: Sequence[Path], values: Mapping[str, str]) -> Description:
     content = merge(files)
     plain = {name: one for name, one in content["services"].items() if not one.get("x-container-only")}
     services = {name: Service.model_validate(_filled(one, values)) for name, one in plain.items()}
-    graph = {name: services.keys() & one.depends_on for name, one in services.items()}
     mounted = [one for service in services.values() for one in service.configs]
     return Description(
-        services={name: services[name] for name in TopologicalSorter(graph).static_order()},
+        services=services,
         clients=_filled(content["x-clients"], values),
         files={one.target: _filled(content["configs"][one.source]["content"], values) for one in mounted},
     )

@@ -62,9 +62,13 @@ def _start(
     postgres.make(Path(database["PGDATA"]), database, (folder / "configs" / "databases.sql").read_text())
     supervisor.start(configuration(folder, description))
     width = max(len(service.url or "") for service in description.services.values())
-    for name, service in description.services.items():
-        supervisor.run(name, service)
-        tell(f"{name:9} {service.url or 'is waiting for runs':{width}}  {shown / 'logs' / name}.log")
+    for stage in description.stages():
+        for name in stage:
+            supervisor.begin(name)
+        for name in stage:
+            service = description.services[name]
+            supervisor.wait(name, service)
+            tell(f"{name:9} {service.url or 'is waiting for runs':{width}}  {shown / 'logs' / name}.log")
     exports = (f"export {name}={shlex.quote(value)}\n" for name, value in description.clients.items())
     machine.write_private(folder / "env", "".join(exports))
     tell(f"Ctrl-C stops all. In another terminal: . {shlex.quote(str(shown / 'env'))}")

@@ -91,13 +91,16 @@ class Supervisor:
                 raise RuntimeError(f"supervisord did not start: {last_line(self._folder / 'logs' / 'supervisord.err')}")
             time.sleep(0.1)
 
-    def run(self, name: str, service: Service) -> None:
-        """Start a service and wait until it is healthy.
+    def begin(self, name: str) -> None:
+        """Start a service."""
+        self._asked.startProcess(name, False)
+
+    def wait(self, name: str, service: Service) -> None:
+        """Wait until a service is healthy.
 
         Raises:
             InputError: it ends at once, again and again, or never gets healthy.
         """
-        self._asked.startProcess(name, False)
         until = time.monotonic() + service.healthcheck.patience
         check = service.healthcheck
         while not self._is_healthy(service):
@@ -150,7 +153,7 @@ class Supervisor:
 
 
 def configuration(folder: Path, description: Description) -> str:
-    """supervisord.conf: the first service starts first and ends last."""
+    """supervisord.conf: what starts first ends last."""
     root = "user=root\n" if postgres.user() else ""
     programs = [
         PROGRAM.format(
@@ -164,7 +167,8 @@ def configuration(folder: Path, description: Description) -> str:
             group="false" if name == "database" else "true",
             user=f"user={postgres.user()}\n" if name == "database" and postgres.user() else "",
         )
-        for number, (name, service) in enumerate(description.services.items(), start=1)
+        for number, stage in enumerate(description.stages(), start=1)
+        for name, service in ((one, description.services[one]) for one in stage)
     ]
     return HEAD.format(folder=folder, user=root) + "".join(programs)
 

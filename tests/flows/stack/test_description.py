@@ -73,7 +73,7 @@ def test_an_override_replaces_a_command_and_adds_to_an_environment(tmp_path):
 
 
 def test_services_come_after_what_they_need(tmp_path):
-    needs = {"page": ["server"], "server": ["database", "objects"], "database": []}
+    needs = {"page": ["server"], "server": ["database", "objects"], "cache": ["database"], "database": []}
     services = {
         name: {
             "command": [name],
@@ -84,8 +84,8 @@ def test_services_come_after_what_they_need(tmp_path):
         for name, needed in needs.items()
     }
     services["objects"] = {"x-container-only": True}
-    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": services, "x-clients": {}}))
-    assert list(read([tmp_path / "compose.yaml"], {}).services) == ["database", "server", "page"]
+    (tmp_path / "compose.yaml").write_text(yaml.safe_dump({"services": services, "x-clients": {}}, sort_keys=False))
+    assert read([tmp_path / "compose.yaml"], {}).stages() == [["database"], ["server", "cache"], ["page"]]
 
 
 def test_patience_is_what_the_health_check_says(written):
