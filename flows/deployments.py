@@ -8,14 +8,16 @@ import os
 import signal
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import timedelta
 from functools import partial
 from pathlib import Path
 from typing import Any, Self
 
 import yaml
+from prefect.automations import AutomationCore, ChangeFlowRunState, EventTrigger, Posture
 from prefect.client.orchestration import get_client
 from prefect.client.schemas.actions import WorkPoolCreate
-from prefect.client.schemas.objects import ConcurrencyLimitConfig
+from prefect.client.schemas.objects import ConcurrencyLimitConfig, StateType
 from prefect.deployments.runner import RunnerDeployment
 from prefect.exceptions import ObjectNotFound
 from prefect.flows import load_flow_from_entrypoint
@@ -30,6 +32,13 @@ from flows.shipped import shipped
 from recsys.config import Config
 
 FILE = "prefect.yaml"
+TAG = "recsys"
+"""Of all deployments in it."""
+SILENCE = timedelta(minutes=3)
+"""Without a sign of life, after which a run is taken for dead; `tasks.settings` has one sent every half minute."""
+RULE = "recsys: a run without a sign of life has crashed"
+VANISHED = f"no sign of life for {SILENCE.seconds // 60} minutes; start it again, and it goes on where it was"
+HEARTBEAT, END = "prefect.flow-run.heartbeat", ("Completed", "Failed", "TimedOut", "Cancelled", "Crashed")
 
 
 def deploy(config: Config, path: Path) -> list[RunnerDeployment]:
@@ -43,6 +52,7 @@ def deploy(config: Config, path: Path) -> list[RunnerDeployment]:
         InputError: prefect.yaml is not there.
     """
     made = [_deployment(entry, pool=True) for entry in _declared(config, path)]
+    _watch()
     asyncio.run(_make_pools({one.work_pool_name for one in made if one.work_pool_name}))
     for one in made:
         one.apply()
@@ -63,6 +73,7 @@ def serve(config: Config, path: Path, ready: Callable[[list[RunnerDeployment]], 
         InputError: prefect.yaml is not there.
     """
     made = [_deployment(entry, pool=False) for entry in _declared(config, path)]
+    _watch()
     runner = _Runner(partial(ready, made))
     for one in made:
         runner.add_deployment(one)
@@ -133,6 +144,30 @@ def _switched(name: str) -> dict[str, bool]:
         except ObjectNotFound:
             return {}
     return {schedule.slug: schedule.active for schedule in known.schedules if schedule.slug}
+
+
+def _watch() -> None:
+    """Have the server crash runs that vanished without a word; nobody else would, and their place would stay taken."""
+    rule = AutomationCore(
+        name=RULE,
+        description=f"A run of a deployment with the tag {TAG} that was not heard of for {SILENCE}.",
+        trigger=EventTrigger(
+            after={HEARTBEAT},
+            expect={HEARTBEAT, *(f"prefect.flow-run.{state}" for state in END)},
+            match={"prefect.resource.id": "prefect.flow-run.*"},
+            match_related={"prefect.resource.role": "tag", "prefect.resource.id": f"prefect.tag.{TAG}"},
+            for_each={"prefect.resource.id"},
+            posture=Posture.Proactive,
+            within=SILENCE,
+        ),
+        actions=[ChangeFlowRunState(state=StateType.CRASHED, message=VANISHED)],
+    )
+    with get_client(sync_client=True) as client:
+        known = client.read_automations_by_name(rule.name)
+        if known:
+            client.update_automation(known[0].id, rule.model_copy(update={"enabled": known[0].enabled}))
+        else:
+            client.create_automation(rule)
 
 
 async def _make_pools(names: set[str]) -> None:

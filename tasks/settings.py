@@ -18,6 +18,8 @@ RELIABLE = {
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_READ_BATCH_SIZE": "200",
     "PREFECT_SERVER_SERVICES_TASK_RUN_RECORDER_FLUSH_INTERVAL": "1",
+    # Seconds, the least that Prefect takes: a run that vanishes is told by its silence (flows/deployments.py).
+    "PREFECT_FLOWS_HEARTBEAT_FREQUENCY": "30",
     # The library's own log lines appear on the run page.
     "PREFECT_LOGGING_EXTRA_LOGGERS": "recsys",
     "PREFECT_LOGGING_TO_API_WHEN_MISSING_FLOW": "ignore",

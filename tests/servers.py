@@ -26,12 +26,10 @@ import psycopg
 from flows.stack import postgres
 from recsys.errors import InputError
 
-PATIENCE = 120.0
+PATIENCE = 240.0
 """Seconds in which a server has to answer, and to end."""
 OURS = ("PREFECT_", "MLFLOW_", "RECSYS_")
 """How the variables begin that a process is not to inherit from whoever runs the tests."""
-
-
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 """States in which a flow run stays."""
 
@@ -95,6 +93,10 @@ class Server:
             process = psutil.Process(self.process.pid)
             self._all |= {process, *process.children(recursive=True)}
         return {one for one in self._all if one.is_running() and one.status() != psutil.STATUS_ZOMBIE}
+
+    def says(self, text: str) -> None:
+        """Wait until it has written this to its log."""
+        wait(lambda: text in self.log.read_text(), self.log.read_text)
 
     def stop(self) -> None:
         """As Ctrl-C does."""

@@ -1,0 +1,60 @@
+"""A worker killed in mid-training: what becomes of the run, and that another one ends as if nobody had been killed."""
+
+from contextlib import contextmanager
+
+import pytest
+
+from flows import deployments
+
+pytestmark = pytest.mark.timeout(600)
+
+
+@contextmanager
+def impatient(prefect, seconds):
+    """The automation that `recsys deploy` has registered, with less patience than its three minutes."""
+    (rule,) = prefect.ask("/automations/filter", {"automations": {"name": {"any_": [deployments.RULE]}}})
+    assert rule["trigger"]["within"] == deployments.SILENCE.total_seconds()
+    kept = {key: rule[key] for key in ("name", "description", "enabled", "trigger", "actions")}
+    prefect.ask(f"/automations/{rule['id']}", kept | {"trigger": rule["trigger"] | {"within": seconds}}, "PUT")
+    yield
+    prefect.ask(f"/automations/{rule['id']}", kept, "PUT")
+
+
+def test_killed_with_its_run_the_silence_tells(prefect, shop, worker, undisturbed):
+    """As after a power cut."""
+    with impatient(prefect, 45):
+        run = shop.train()
+        worker.says(shop.midway)
+        worker.kill()
+        worker.start()
+        assert prefect.ask(f"/flow_runs/{run}", method="GET")["state_name"] == "Running"
+        gone = prefect.when(run)
+    assert (gone["state_name"], gone["state"]["message"]) == ("Crashed", deployments.VANISHED)
+    assert shop.tested() is None
+    assert prefect.when(shop.train())["state_name"] == "Completed"
+    assert "trials are done already" in worker.log.read_text()
+    assert shop.tested() == undisturbed
+
+
+def test_killed_alone_its_run_ends_at_its_next_line(prefect, shop, worker, undisturbed):
+    run = shop.train()
+    worker.says(shop.midway)
+    worker.kill(alone=True)
+    assert prefect.when(run)["state_name"] == "Crashed"
+    worker.start()
+    assert prefect.when(shop.train())["state_name"] == "Completed"
+    assert shop.tested() == undisturbed
+
+
+def test_a_run_killed_alone_is_told_by_its_worker(prefect, shop, worker, undisturbed):
+    """As when the machine has too little memory."""
+    run = shop.train()
+    worker.says(shop.midway)
+    for process in worker.tree():
+        if process.pid != worker.process.pid:
+            process.kill()
+    gone = prefect.when(run)
+    assert gone["state_name"] == "Crashed"
+    assert "SIGKILL" in gone["state"]["message"]
+    assert prefect.when(shop.train())["state_name"] == "Completed"
+    assert shop.tested() == undisturbed
