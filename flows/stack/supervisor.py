@@ -78,17 +78,19 @@ class Supervisor:
         """Start with a configuration; no service is started yet, and none hears a Ctrl-C that is typed here."""
         configuration = self._folder / "supervisord.conf"
         write_private(configuration, text)
-        self._process = subprocess.Popen(
-            [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
-            env=self._environment,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.DEVNULL,
-            stderr=(self._folder / "logs" / "supervisord.err").open("wb"),
-            start_new_session=True,
-        )
+        refusal = self._folder / "logs" / "supervisord.err"
+        with refusal.open("wb") as output:
+            self._process = subprocess.Popen(
+                [sys.executable, "-m", "supervisor.supervisord", "-c", str(configuration)],
+                env=self._environment,
+                stdin=subprocess.DEVNULL,
+                stdout=subprocess.DEVNULL,
+                stderr=output,
+                start_new_session=True,
+            )
         while not self._answers():
             if self._process.poll() is not None:
-                raise RuntimeError(f"supervisord did not start: {last_line(self._folder / 'logs' / 'supervisord.err')}")
+                raise RuntimeError(f"supervisord did not start: {last_line(refusal)}")
             time.sleep(0.1)
 
     def begin(self, name: str) -> None:

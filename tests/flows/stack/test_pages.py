@@ -62,7 +62,7 @@ def browser():
         page = running.new_page(viewport=SIZE)
         page.set_default_timeout(PATIENCE)
         errors = []
-        page.on("pageerror", errors.append)
+        page.on("pageerror", lambda error: errors.append(error))
         yield page
         running.close()
     assert errors == []

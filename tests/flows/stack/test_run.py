@@ -202,9 +202,7 @@ class TestStack:
         done = place.run(backup)
         assert done.returncode == 0, done.stderr
         # What is done since is gone after the restore.
-        assert (
-            place.run(". mlruns/stack/env; recsys forget --user anna; rm -r mlruns/stack/artifacts/*").returncode == 0
-        )
+        assert place.run(". mlruns/stack/env; recsys forget --user 1; rm -r mlruns/stack/artifacts/*").returncode == 0
         upgrade = typed("git pull").replace("git pull\nmake .venv/.ready\n", "")
         for commands in (restore, upgrade, restore.splitlines()[-1]):
             done = place.run(commands)
@@ -290,7 +288,8 @@ class TestGuarded:
         (place.folder / "toy.toml").write_text(
             'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n'
         )
-        given = """--param config='"toy.toml"' --param overrides='["models.candidates=[\\"popularity\\"]","tuning.trials=1"]'"""
+        overrides = json.dumps(['models.candidates=["popularity"]', "tuning.trials=1"])
+        given = f"""--param config='"toy.toml"' --param overrides='{overrides}'"""
         started = place.run(f". mlruns/stack/env; prefect deployment run train/shop {given} --watch")
         assert started.returncode == 0, started.stdout + started.stderr
         asked = "import mlflow; print(len(mlflow.search_runs(experiment_names=['toy'])))"
