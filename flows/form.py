@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
 from pydantic import Field
 
 from recsys.config import Config, load
-from recsys.errors import InputError
+from recsys.errors import InputError, full_disk
 
 if TYPE_CHECKING:
     from prefect.states import State
@@ -74,6 +74,8 @@ def answered(body: Callable[P, R]) -> Callable[P, R]:
         except InputError as error:
             return _failed(str(error), error)  # type: ignore[return-value]  # Prefect raises its data
         except Exception as error:
+            if full := full_disk(error):
+                return _failed(str(full), full)  # type: ignore[return-value]
             from prefect.exceptions import MissingContextError
             from prefect.logging import get_run_logger
 

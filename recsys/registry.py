@@ -13,9 +13,10 @@ from pathlib import Path
 from typing import Any, Final
 
 from recsys import records
-from recsys.errors import InputError, did_you_mean
+from recsys.data.atomic import room
+from recsys.errors import DiskFullError, InputError, did_you_mean
 from recsys.packing import pack, unpacked
-from recsys.tracking import client, counted, lock, patiently
+from recsys.tracking import artifacts_at, client, counted, lock, patiently
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 LOGGED: Final = "recsys"
@@ -71,11 +72,18 @@ def register(bundle: Path, model: str, run_id: str, tags: Mapping[str, Any] | No
     """
     from mlflow.exceptions import MlflowException
 
-    with counted(), tempfile.TemporaryDirectory(dir=bundle.parent) as draft:
+    with counted(), room(bundle.parent), tempfile.TemporaryDirectory(dir=bundle.parent) as draft:
         pack(bundle, Path(draft) / "model")
         mlflow = client()
         logged = mlflow.create_logged_model(mlflow.get_run(run_id).info.experiment_id, LOGGED, run_id)
-        mlflow.log_model_artifacts(logged.model_id, str(Path(draft) / "model"))
+        try:
+            with room(Path(logged.artifact_location)):
+                mlflow.log_model_artifacts(logged.model_id, str(Path(draft) / "model"))
+        except DiskFullError:
+            # It has room again for what is smaller.
+            artifacts_at(logged.artifact_location).delete_artifacts()
+            mlflow.delete_logged_model(logged.model_id)
+            raise
         mlflow.finalize_logged_model(logged.model_id, "READY")
         with lock("registry"):
             try:

@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 from recsys.registry import LOGGED, Version
-from recsys.tracking import client, counted, patiently
+from recsys.tracking import artifacts_at, client, counted, patiently
 
 PIPELINE, MONITOR = "pipeline", "monitor"
 """What the tag `role` says of runs that stand under no other."""
@@ -41,7 +41,7 @@ class Family:
             # As `mlflow gc` does, which would take with it all that a person has put into MLflow's trash.
             erase = getattr(store, "_hard_delete_run", store.delete_run)
             for run, location in self.members:
-                _delete_artifacts(location)
+                artifacts_at(location).delete_artifacts()
                 erase(run)
         return True
 
@@ -63,7 +63,7 @@ class Unregistered:
     def delete(self) -> bool:
         """Delete it for good."""
         with counted():
-            _delete_artifacts(self.location)
+            artifacts_at(self.location).delete_artifacts()
             client().delete_logged_model(self.id)
         return True
 
@@ -153,20 +153,10 @@ def _leaves_first(run: Any, under: dict[str | None, list[Any]]) -> Iterator[Any]
 
 
 def _mib(location: str) -> float:
-    return _bytes(_artifacts(location)) / 2**20
+    return _bytes(artifacts_at(location)) / 2**20
 
 
 def _bytes(artifacts: Any, path: str | None = None) -> int:
     return sum(
         _bytes(artifacts, one.path) if one.is_dir else one.file_size or 0 for one in artifacts.list_artifacts(path)
     )
-
-
-def _delete_artifacts(location: str) -> None:
-    _artifacts(location).delete_artifacts()
-
-
-def _artifacts(location: str) -> Any:
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
-    return get_artifact_repository(location)

@@ -9,7 +9,7 @@ from typing import Final
 from recsys import records, registry
 from recsys.data.catalogue import holds_user
 from recsys.registry import CHAMPION, PREVIOUS, Version
-from recsys.tracking import client, counted, lock
+from recsys.tracking import artifacts_at, client, counted, lock
 
 STALE, SINCE = "stale", "stale.since"
 """Tags of a version that has to go: why, and when that was said."""
@@ -35,15 +35,13 @@ def delete(version: Version) -> bool:
     Returns:
         Whether it was deleted.
     """
-    from mlflow.store.artifact.artifact_repository_registry import get_artifact_repository
-
     with counted(), lock("registry"):
         now = registry.find(version.model, version.number) or version
         if KEPT & {*now.aliases}:
             return False
         logged = client().get_model_version(version.model, str(version.number)).source.removeprefix("models:/")
         # The artifacts first: killed between the two, nothing is left that no version leads to.
-        get_artifact_repository(client().get_logged_model(logged).artifact_location).delete_artifacts()
+        artifacts_at(client().get_logged_model(logged).artifact_location).delete_artifacts()
         client().delete_model_version(version.model, str(version.number))
         client().delete_logged_model(logged)
     return True

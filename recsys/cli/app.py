@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from recsys.errors import InputError
+from recsys.errors import InputError, full_disk
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -57,6 +57,9 @@ def main() -> int:
     except KeyboardInterrupt:
         return 130
     except Exception as error:
+        if full := full_disk(error):
+            print(f"recsys: {full}", file=sys.stderr)
+            return 2
         with tempfile.NamedTemporaryFile("w", prefix="recsys-", suffix=".log", delete=False) as log:
             traceback.print_exc(file=log)
         print(f"recsys: our fault: {type(error).__name__}: {error}\nTraceback: {log.name}", file=sys.stderr)

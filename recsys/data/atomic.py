@@ -8,6 +8,23 @@ from pathlib import Path
 
 from filelock import FileLock
 
+from recsys.errors import full_disk
+
+
+@contextmanager
+def room(place: Path) -> Iterator[None]:
+    """Where the disk is full, say so by the place that is written to.
+
+    Raises:
+        DiskFullError: it is.
+    """
+    try:
+        yield
+    except Exception as error:
+        if full := full_disk(error, place):
+            raise full from error
+        raise
+
 
 @contextmanager
 def new_file(final: Path) -> Iterator[Path]:
@@ -19,10 +36,11 @@ def new_file(final: Path) -> Iterator[Path]:
     final.parent.mkdir(parents=True, exist_ok=True)
     draft = final.with_name(f".{final.name}.draft")
     try:
-        yield draft
-        with draft.open("rb") as written:
-            os.fsync(written.fileno())
-        os.replace(draft, final)
+        with room(final):
+            yield draft
+            with draft.open("rb") as written:
+                os.fsync(written.fileno())
+            os.replace(draft, final)
     finally:
         draft.unlink(missing_ok=True)
 
@@ -41,7 +59,8 @@ def new_folder(final: Path) -> Iterator[Path]:
         shutil.rmtree(draft, ignore_errors=True)
         draft.mkdir()
         try:
-            yield draft
+            with room(final):
+                yield draft
             if not final.exists():
                 os.replace(draft, final)
         finally:

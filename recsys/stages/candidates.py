@@ -9,7 +9,7 @@ from typing import Any
 
 from recsys.config import CandidateName, Config, Section
 from recsys.config import digest as digest_of_parts
-from recsys.data.atomic import mark_used, new_folder
+from recsys.data.atomic import mark_used, new_folder, room
 from recsys.data.prepared import Prepared
 from recsys.hybrid import persistence
 from recsys.hybrid.pool import FLOOR
@@ -141,11 +141,12 @@ def _tuned(
     folder, split = _folder(name, config, prepared), prepared.split
     if folder.is_dir():
         mark_used(folder)
-    tuned = tune(
-        name, split.for_validation, split.validation, config.tuning, config.models.params.get(name, {}),
-        folder=folder, seconds=seconds, first_only=first_only, seed=config.seed, device=device_of(config),
-        on_trial=on_trial,
-    )  # fmt: skip
+    with room(folder):
+        tuned = tune(
+            name, split.for_validation, split.validation, config.tuning, config.models.params.get(name, {}),
+            folder=folder, seconds=seconds, first_only=first_only, seed=config.seed, device=device_of(config),
+            on_trial=on_trial,
+        )  # fmt: skip
     return Searched(tuned=tuned, folder=str(folder))
 
 

@@ -5,11 +5,13 @@ import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import numpy as np
 
 from recsys import registry
 from recsys.config import Config, Section
+from recsys.data.atomic import room
 from recsys.data.dataset import Holdout
 from recsys.data.prepared import Prepared
 from recsys.hybrid import persistence
@@ -182,17 +184,19 @@ def _register(
 ) -> int:  # fmt: skip
     """Build the artifact and make it a version."""
     folder = work(config, "bundles", outcome.key)
-    bundle = build(folder, config, prepared, outcome, tested, evaluated, fitted_on)
-    tags = {
-        KEY: outcome.key,
-        "dataset.digest": prepared.summary["digest"],
-        "hybrid": outcome.chosen,
-        "fitted_on": fitted_on,
-        "test.ndcg_at_10": f"{bundle.manifest.metrics['ndcg@10']:.4f}",
-    }
-    number = registry.register(folder, config.model_name, run_id, tags)
-    shutil.rmtree(folder)
-    return number
+    try:
+        with room(folder):
+            bundle = build(folder, config, prepared, outcome, tested, evaluated, fitted_on)
+        tags = {
+            KEY: outcome.key,
+            "dataset.digest": prepared.summary["digest"],
+            "hybrid": outcome.chosen,
+            "fitted_on": fitted_on,
+            "test.ndcg_at_10": f"{bundle.manifest.metrics['ndcg@10']:.4f}",
+        }
+        return registry.register(folder, config.model_name, run_id, tags)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 def build(
@@ -212,8 +216,7 @@ def build(
     """
     split = prepared.split
     shutil.rmtree(folder, ignore_errors=True)
-    evaluated_folder = folder.with_name(folder.name + "-evaluated")
-    shutil.rmtree(evaluated_folder, ignore_errors=True)
+    folder.parent.mkdir(parents=True, exist_ok=True)
     manifest = Manifest(
         name=config.name,
         model=f"hybrid:{outcome.chosen}",
@@ -228,11 +231,11 @@ def build(
     )
     if fitted_on == "all":
         # A copy through the disk: refitting must not touch the model that was evaluated.
-        persistence.save(evaluated, evaluated_folder)
-        serving = persistence.load(evaluated_folder)
+        with TemporaryDirectory(dir=folder.parent) as copy:
+            persistence.save(evaluated, Path(copy))
+            serving = persistence.load(Path(copy))
         log.info("promote: the winner is refit on all %s events", f"{len(split.data.interactions):,}")
         serving.fit(split.data)
-        shutil.rmtree(evaluated_folder)
     else:
         serving = evaluated
     assert isinstance(serving, WithFallback)

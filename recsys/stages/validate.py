@@ -9,7 +9,7 @@ import pandas as pd
 
 from recsys.config import Config
 from recsys.data import parts
-from recsys.data.atomic import mark_used
+from recsys.data.atomic import mark_used, new_file, room
 from recsys.data.readers import read_table
 from recsys.data.schema import ITEM, USER
 from recsys.data.validation_report import ValidationReport
@@ -51,22 +51,24 @@ def validate(config: Config) -> tuple[ValidationReport, bool]:
         log.info("validation: feedback came in meanwhile, the log is read again")
         return validate(config)
     known = _last_accepted(config) if config.validation.max_unseen_fraction < 1 else {}
-    folder.mkdir(parents=True, exist_ok=True)
-    accepted, report = validation.validate(
-        read.events,
-        config.validation,
-        folder.absolute(),
-        users=users,
-        items=items,
-        known_users=known.get("users"),
-        known_items=known.get("items"),
-        name=config.name,
-    )
-    if report.quarantined:
-        accepted.to_parquet(folder / ACCEPTED)
-        (folder / ASIDE).write_text(json.dumps({"forgotten": read.forgotten}), encoding="utf-8")
+    with room(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+        accepted, report = validation.validate(
+            read.events,
+            config.validation,
+            folder.absolute(),
+            users=users,
+            items=items,
+            known_users=known.get("users"),
+            known_items=known.get("items"),
+            name=config.name,
+        )
+        if report.quarantined:
+            accepted.to_parquet(folder / ACCEPTED)
+            (folder / ASIDE).write_text(json.dumps({"forgotten": read.forgotten}), encoding="utf-8")
     # Last: a folder with a verdict is complete.
-    (folder / VERDICT).write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
+    with new_file(folder / VERDICT) as draft:
+        draft.write_text(json.dumps(report.to_dict(), indent=1), encoding="utf-8")
     log.info("validation: %s of %s events accepted", f"{report.accepted:,}", f"{report.rows:,}")
     return report, False
 
@@ -105,8 +107,8 @@ def tables(config: Config) -> tuple[pd.DataFrame | None, pd.DataFrame | None]:
 def remember_accepted(config: Config, prepared: Path) -> None:
     """Note which prepared set was accepted last under this name: the next batch is held against its ids."""
     note = _note(config)
-    note.parent.mkdir(parents=True, exist_ok=True)
-    note.write_text(prepared.name, encoding="utf-8")
+    with new_file(note) as draft:
+        draft.write_text(prepared.name, encoding="utf-8")
 
 
 def _last_accepted(config: Config) -> "dict[str, pd.Index[Any]]":

@@ -1,5 +1,6 @@
 """Tracking: the door to MLflow's runs, by explicit run ids only, with the time spent inside MLflow counted."""
 
+from recsys.tracking.artifacts import artifacts_at
 from recsys.tracking.experiments import introduce
 from recsys.tracking.patience import PATIENCE, QUIET, patiently
 from recsys.tracking.runs import Run, end_left, start
@@ -12,6 +13,7 @@ __all__ = [
     "REGISTRY_URI",
     "URI",
     "Run",
+    "artifacts_at",
     "client",
     "counted",
     "end_left",

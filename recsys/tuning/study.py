@@ -6,6 +6,7 @@ fitted model, which costs no fit. The best model stays on disk for the next stag
 """
 
 import logging
+import os
 import shutil
 from collections.abc import Callable, Mapping
 from functools import partial
@@ -158,9 +159,12 @@ def _report(trial: optuna.Trial, value: float, epoch: int) -> bool:
 
 def _study(name: str, folder: Path, first: dict[str, Any]) -> optuna.Study:
     optuna.logging.set_verbosity(optuna.logging.WARNING)
+    journal = folder / "study.log"
+    if journal.exists():
+        _mend(journal)
     study = optuna.create_study(
         study_name=name,
-        storage=JournalStorage(JournalFileBackend(str(folder / "study.log"))),
+        storage=JournalStorage(JournalFileBackend(str(journal))),
         direction="maximize",
         load_if_exists=True,
         pruner=optuna.pruners.MedianPruner(n_startup_trials=STARTUP_TRIALS, n_warmup_steps=5),
@@ -171,6 +175,13 @@ def _study(name: str, folder: Path, first: dict[str, Any]) -> optuna.Study:
     if not study.trials:
         study.enqueue_trial(first)
     return study
+
+
+def _mend(journal: Path) -> None:
+    """Take off the end of a line that a full disk cut short: whatever Optuna wrote behind it could not be read."""
+    written = journal.read_bytes()
+    if not written.endswith(b"\n"):
+        os.truncate(journal, written.rfind(b"\n") + 1)
 
 
 def _distribution(values: Range | Choice) -> BaseDistribution:

@@ -48,73 +48,53 @@ def attempt(config):
     promoted = promote(config, prepared, done.fitted, done.outcome, done.tested, run.id)
     return {"metrics": done.tested.metrics, "version": promoted.version}
 
-def disk(folder, size, option):
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"{option}size={int(size)}k", "none", folder], check=True)
+def disk(folder, size, option=""):
+    subprocess.run(["mount", "-t", "tmpfs", "-o", f"{option}size={size}k", "none", folder], check=True)
 
-def on_a_disk_that_grows(store, folder, size):
+def run(store, folders=()):
     config = load("shop.toml", [f"store={store}"])
     tracking.open_store(store)
     config, full = located(config), []
-    (store / folder).mkdir(parents=True)
-    disk(store / folder, size, "")
+    sizes = dict.fromkeys(folders, 8)
+    for folder in folders:
+        (store / folder).mkdir(parents=True)
+        disk(store / folder, 8)
     while True:
         try:
             done = attempt(config)
             break
         except DiskFullError as error:
+            (folder,) = (folder for folder in folders if f"{store / folder}" in str(error))
             halves = [str(path) for path in store.rglob(".*") if path.name.endswith((".draft", ".trash"))]
-            full.append({"said": str(error), "halves": halves, "versions": len(registry.versions())})
-            size *= 1.2
-            disk(store / folder, size, "remount,")
+            said = str(error).replace(f"{store}/", "")
+            full.append({"folder": folder, "said": said, "halves": halves, "versions": len(registry.versions())})
+            sizes[folder] = max(sizes[folder] + 8, sizes[folder] * 3 // 2)
+            disk(store / folder, sizes[folder], "remount,")
     bundles = [path.name for path in store.glob("artifacts/models/*") if any(path.rglob("MLmodel"))]
     return done | {"full": full, "bundles": bundles}
 
-print(json.dumps([
-    on_a_disk_that_grows(Path("roomy").absolute(), "work", 1_000_000),
-    on_a_disk_that_grows(Path("small").absolute(), "work", 40),
-    on_a_disk_that_grows(Path("other").absolute(), "artifacts", 100),
-]))
+print(json.dumps([run(Path("roomy").absolute()), run(Path("small").absolute(), sys.argv[1:])]))
 """
+FOLDERS = [*(f"work/{kind}" for kind in ("validated", "prepared", "candidates", "bundles")), "artifacts"]
 
 
-@pytest.fixture(scope="module")
-def runs(tmp_path_factory):
-    """A run on a disk with room; one with a small disk under work/, one with a small disk under artifacts/.
-
-    Each time the small one is full, it becomes a fifth larger, and the same is done again.
-    """
-    folder = tmp_path_factory.mktemp("shop")
-    (folder / "shop.toml").write_text(CONFIG)
+def test_wherever_it_stops_it_goes_on(tmp_path):
+    """Every folder has a disk of its own, of two pages; each time one is full it grows, and the same is done again."""
+    (tmp_path / "shop.toml").write_text(CONFIG)
     done = subprocess.run(
-        ["unshare", "--map-root-user", "--mount", sys.executable, "-c", LITTLE_BY_LITTLE],
-        cwd=folder, capture_output=True, text=True, check=False, timeout=280,
+        ["unshare", "--map-root-user", "--mount", sys.executable, "-c", LITTLE_BY_LITTLE, *FOLDERS],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=280,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    return json.loads(done.stdout.splitlines()[-1])
-
-
-def test_wherever_work_stops_it_goes_on(runs):
-    """The results come out as on a disk with room, and nothing half-written lies about meanwhile."""
-    roomy, small, _ = runs
+    roomy, small = json.loads(done.stdout.splitlines()[-1])
     assert roomy["full"] == []
-    assert len(small["full"]) > 5
+    assert {one["folder"] for one in small["full"]} == {*FOLDERS}
     for one in small["full"]:
-        assert one["said"].startswith("no room left on the disk of ")
-        assert "/small/work/" in one["said"]
-        assert (one["halves"], one["versions"]) == ([], 0)
-    assert len({one["said"] for one in small["full"]}) > 3, "at several steps"
+        assert one["said"].startswith(f"no room left on the disk of {one['folder']}"), one
+        assert one["said"].endswith(", then do the same again, and it goes on where it was")
+        assert (one["halves"], one["versions"]) == ([], 0), "nothing half-written lies about"
     assert (small["metrics"], small["version"]) == (roomy["metrics"], 1)
-
-
-def test_where_mlflow_keeps_the_models(runs):
-    roomy, _, small = runs
-    assert small["full"]
-    for one in small["full"]:
-        assert one["said"].startswith("no room left on the disk of ")
-        assert "/other/artifacts/models/" in one["said"]
-        assert (one["halves"], one["versions"]) == ([], 0)
-    assert (small["metrics"], small["version"]) == (roomy["metrics"], 1)
-    assert len(small["bundles"]) == 1, "what was begun is gone"
+    assert len(small["bundles"]) == 1, "what was begun of others is gone"
 
 
 @pytest.mark.parametrize(
