@@ -4,33 +4,42 @@ from collections.abc import Mapping
 from typing import Final
 
 from recsys import tracking
-from recsys.config import Config
+from recsys.config import CANDIDATES, Config
 from recsys.promotion import METRIC
 from recsys.report.scorecard import Scorecard
 from recsys.report.wording import headline
 
 TITLE: Final = "Which is better, and why"
+NDCG: Final = METRIC.replace("@", "_at_")
+"""As MLflow knows it."""
 WANTED: Final = "tags.role = 'pipeline'"
 COLUMNS: Final = {
-    f"metrics.`test/{METRIC}`": 150,
-    f"metrics.`test/{METRIC}.low`": 160,
-    f"metrics.`test/{METRIC}.high`": 160,
-    f"metrics.`test/{METRIC}.gain`": 160,
+    f"metrics.`test/{NDCG}`": 150,
+    f"metrics.`test/{NDCG}.low`": 160,
+    f"metrics.`test/{NDCG}.high`": 160,
+    f"metrics.`test/{NDCG}.gain`": 160,
     "tags.`verdict`": 280,
     "tags.`hybrid`": 280,
     "tags.`settings`": 400,
-    "metrics.`test/coverage@10`": 160,
+    "metrics.`test/coverage_at_10`": 160,
     "metrics.`time/total`": 110,
     "attributes.`Models`": 160,
 }
 """Of the view, with their widths in pixels."""
+CHARTS: Final = {
+    "Which is better": [f"test/{NDCG}", f"test/{NDCG}.gain", "test/coverage_at_10"],
+    "Why: candidates by themselves": [f"tested/{name}" for name in CANDIDATES],
+    "Why: weights in the hybrid": [f"weight/{name}" for name in CANDIDATES],
+    "Where": [f"test/{NDCG}.{part}" for part in ("cold", "warm", "hot", "head", "tail")],
+    "At what cost": ["time/total", "time/train"],
+}
+"""Of the view, by section."""
 ABOUT: Final = """\
 **{link}** lists the runs of `{name}`, the best on top. Under each are its candidates and hybrids, under a candidate its
 trials.
 
 | metric | what it is |
 |---|---|
-| `ndcg_at_10` | the test's, by which the gate judges; MLflow's pages show what comes first by name |
 | `test/…` | on test users, scored once; `.low` and `.high` are the 95% interval, `.gain` is over what was to beat |
 | `tested/…`, `weight/…` | of a pipeline: test ndcg@10 of each candidate, and its share in the hybrid |
 | `validation/…` | on validation users, on which everything was chosen |
@@ -45,8 +54,8 @@ NOTHING: Final = "nothing"
 
 def introduce(config: Config) -> str | None:
     """Say on the experiment's page what its runs are, and save a view that compares them; gives its address."""
-    columns = {name.replace("@", "_at_"): width for name, width in COLUMNS.items()}
-    return tracking.introduce(config.name, ABOUT.format(name=config.name, link="{link}"), TITLE, columns, WANTED)
+    about = ABOUT.format(name=config.name, link="{link}")
+    return tracking.introduce(config.name, about, TITLE, COLUMNS, CHARTS, WANTED)
 
 
 def settings(config: Config) -> str:

@@ -99,7 +99,6 @@ def worth(name: str, outcome: Chosen, tested: Tested) -> dict[str, float]:
     validation = outcome.validation.get(name) or {METRIC: outcome.cross_validated[name]}
     low, high = tested.intervals[name][METRIC]
     found = {
-        METRIC: tested.metrics[name][METRIC],
         **{f"validation/{metric}": value for metric, value in validation.items()},
         **{f"test/{metric}": value for metric, value in tested.metrics[name].items()},
         f"test/{METRIC}.low": low,

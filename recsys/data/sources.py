@@ -12,7 +12,7 @@ from urllib.parse import parse_qsl
 from recsys.config import DataSection
 from recsys.data import movielens, synthetic
 from recsys.data.atomic import new_folder
-from recsys.errors import InputError, did_you_mean
+from recsys.errors import InputError, UnavailableError, did_you_mean
 
 logger = logging.getLogger(__name__)
 
@@ -42,7 +42,8 @@ def fetch(source: str, store: str | Path, origins: Sequence[movielens.Origin] = 
         origins: where MovieLens-100K may come from, in order.
 
     Raises:
-        InputError: the name or a size is wrong, or no origin answers and nothing is in the cache.
+        InputError: the name or a size is wrong.
+        UnavailableError: no origin answers and nothing is in the cache.
     """
     name, _, query = source.partition("?")
     if name not in NAMES:
@@ -104,7 +105,7 @@ def _download(folder: Path, origins: Sequence[movielens.Origin]) -> FetchedData:
                 table.to_csv(draft / name, index=False, lineterminator="\n")
 
         return _stored(folder, origin.name, write)
-    raise InputError(
+    raise UnavailableError(
         f"{folder.name} cannot be fetched; tried:\n  "
         + "\n  ".join(tried)
         + f"\nFetch it on a machine with a network (recsys data fetch {folder.name}) and copy {folder} here, "

@@ -13,7 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
-from recsys.errors import InputError
+from recsys.errors import InputError, UnavailableError
 from recsys.feedback.tables import METADATA
 
 URL: Final = "RECSYS_FEEDBACK_URL"
@@ -45,7 +45,8 @@ class Database:
             writes: wait for other writers first, so that what the block reads stays true until it ends.
 
         Raises:
-            InputError: the database cannot be reached, written or understood.
+            UnavailableError: the server of the database does not answer.
+            InputError: the database cannot be written or understood.
         """
         with self._understood(), self._engine.begin() as connection:
             if writes and connection.dialect.name == "postgresql":
@@ -98,7 +99,9 @@ class Database:
             if type(error) not in (DatabaseError, OperationalError):
                 raise
             reason = str(error.orig).strip().partition("\n")[0]
-            raise InputError(
+            # A server may come back; a file that cannot be read will not.
+            kind = UnavailableError if self._engine.dialect.name == "postgresql" else InputError
+            raise kind(
                 f"the feedback store {self.where} does not answer: {reason}; what was acknowledged is kept"
             ) from error
 

@@ -5,6 +5,7 @@ MLflow's own client would try seven times over four minutes, with warnings of ur
 
 import logging
 import os
+import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
@@ -28,6 +29,9 @@ QUIET: Final = {
     "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "0",
 }
 """Set before MLflow is imported, where the user has not decided otherwise."""
+
+CONNECTION = (ConnectionError, TimeoutError, socket.gaierror)
+"""What Python itself says of a connection."""
 
 R = TypeVar("R")
 
@@ -100,10 +104,14 @@ def absence(error: BaseException) -> str | None:
     from mlflow.exceptions import MlflowException
     from urllib3.exceptions import HTTPError, MaxRetryError
 
-    for one in _causes(error):
+    causes = list(_causes(error))
+    for one in causes:
         if isinstance(one, HTTPError | ConnectionError):
+            # urllib3 passes on as an argument what it did not raise from.
+            deeper = [part for cause in causes for part in (cause, *cause.args)]
+            said = [part.strerror or str(part) for part in deeper if isinstance(part, CONNECTION)]
             reason = one.reason if isinstance(one, MaxRetryError) and one.reason else one
-            return str(reason).rpartition(": ")[2]
+            return said[-1] if said else str(reason).rpartition(": ")[2]
         # A database whose server is away says so in the same way as one whose disk is full; SQLite has no server.
         if isinstance(one, MlflowException) and one.error_code == "TEMPORARILY_UNAVAILABLE":
             return None if _tracking_uri().startswith("sqlite") else str(one).splitlines()[0]

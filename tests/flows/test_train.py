@@ -182,16 +182,20 @@ class TestReport:
 class TestPrefect:
     def test_the_run_page_has_an_artifact_a_stage(self, first):
         shown = {key: data for key, data, _ in first.artifacts}
-        assert set(shown) == {"validation", "split", "leaderboard", "hybrid-weights", "promotion"}
+        assert set(shown) == {"validation", "split", "mlflow", "leaderboard", "hybrid-weights", "promotion"}
+        assert re.search(r"With examples of bad rows: `/.*/validation\.html`", shown["validation"])
+        assert "![weights of the members](data:image/png;base64,iVBOR" in shown["hybrid-weights"]
+        assert re.fullmatch(r"This run in MLflow: `[0-9a-f]{32}`; `make ui` shows it", shown["mlflow"])
         assert "leakage check **passed**" in shown["split"]
         assert first.card["hybrid"]["chosen"] in shown["leaderboard"]
         assert all(description for *_, description in first.artifacts)
 
     def test_the_flow_and_its_tasks_are_named_and_completed(self, first):
-        assert first.flows == [("train tiny.toml", "COMPLETED")]
-        names = [re.sub("-[0-9a-f]{3}$", "", name) for name, _ in first.tasks]
-        trained = [f"train {name}" for name in CANDIDATES]
-        assert set(trained) <= set(names)
+        version = first.card["dataset"]["digest"][:6]
+        assert first.flows == [(f"train tiny {version}", "COMPLETED")]
+        names = {name for name, _ in first.tasks}
+        assert {f"{verb} {name}" for name in CANDIDATES for verb in ("look at", "train", "refit")} <= names
+        assert {"validate tiny", f"track tiny {version}", f"test on tiny {version}", "report on tiny"} <= names
         assert {state for _, state in first.tasks} == {"COMPLETED"}
 
 
@@ -219,6 +223,36 @@ class TestMLflow:
         for run in by_role(runs, "model"):
             expected = first.card["models"][run.data.tags["model"]]["test"]["ndcg@10"]
             assert run.data.metrics["test/ndcg_at_10"] == pytest.approx(expected, rel=1e-5)
+            assert run.inputs.dataset_inputs[0].dataset.digest == first.card["dataset"]["digest"]
+            searched = {name for name in run.data.metrics if name.startswith(("search/", "training/", "weight/"))}
+            assert bool(searched), "how a candidate was found, what a hybrid is made of"
+
+    def test_the_pipeline_has_the_same_figures_and_why(self, runs, first):
+        (pipeline,) = by_role(runs, "pipeline")
+        card, found, tags = first.card, pipeline.data.metrics, pipeline.data.tags
+        chosen = card["hybrid"]["chosen"]
+        (model,) = (run for run in by_role(runs, "model") if run.data.tags["model"] == chosen)
+        same = {name for name in model.data.metrics if name.startswith(("test/", "validation/", "weight/"))}
+        assert {name: found[name] for name in same} == {name: model.data.metrics[name] for name in same}
+        assert found["test/ndcg_at_10.gain"] == pytest.approx(card["promotion"]["gain"]["mean"], rel=1e-3)
+        for name in CANDIDATES:
+            assert found[f"tested/{name}"] == pytest.approx(card["models"][name]["test"]["ndcg@10"], rel=1e-5)
+        assert tags["verdict"] == "Promoted: version 1 is the champion"
+        assert tags["hybrid"].startswith(f"{chosen}: ")
+        assert "models.params.als.factors=16" in tags["settings"]
+        assert pipeline.info.run_name == f"tiny v1 {chosen}"
+        assert tags["prefect.flow_run.name"] == f"train tiny {card['dataset']['digest'][:6]}"
+        assert "system/cpu_utilization_percentage" in found
+
+    def test_the_registry_says_what_it_holds(self, runs, first):
+        client = tracking.client()
+        model = client.get_registered_model("recsys-tiny")
+        assert "`champion` answers" in model.description
+        assert "models:/recsys-tiny@champion" in model.description
+        version = client.get_model_version("recsys-tiny", "1")
+        ndcg = first.card["models"][first.card["hybrid"]["chosen"]]["test"]["ndcg@10"]
+        assert version.description.startswith(f"Test ndcg@10 **{ndcg:.4f}**")
+        assert "**Promoted: version 1 is the champion.**" in version.description
 
     def test_the_report_is_kept_with_the_run(self, runs):
         (pipeline,) = by_role(runs, "pipeline")

@@ -1,6 +1,7 @@
 """MLflow's server goes away and comes back: what is logged meanwhile waits, and what never comes back is told once."""
 
 import logging
+import re
 import threading
 import time
 
@@ -58,8 +59,8 @@ def test_nothing_is_lost_while_the_server_is_away(served, back_once_missed, capl
         {"ndcg_at_10": 0.25},
     )
     assert [one.path for one in tracking.client().list_artifacts(run.id)] == ["report.md"]
-    assert f"MLflow at {served.url} does not answer (Connection refused)" in caplog.text.replace("[Errno 111] ", "")
-    assert "waiting for it, 0 s of at most 600" in caplog.text
+    waits = rf"MLflow at {served.url} does not answer \(Connection [\w ]+\): waiting for it, 0 s of at most 600"
+    assert re.search(waits, caplog.text)
     assert "MLflow answers again, after " in caplog.text
 
 

@@ -89,7 +89,8 @@ def test_what_a_killed_process_of_this_store_left_running_is_ended(store, new_st
 
 def test_an_experiment_is_introduced_once_and_a_person_s_words_stay(store):
     columns = {"metrics.`test/ndcg_at_10`": 110, "tags.`verdict`": 280}
-    how = {"title": "Which", "columns": columns, "wanted": "tags.role = 'pipeline'"}
+    charts = {"Better": ["test/ndcg_at_10"], "Why": ["weight/als", "weight/ease"]}
+    how = {"title": "Which", "columns": columns, "charts": charts, "wanted": "tags.role = 'pipeline'"}
     assert tracking.introduce("demo", "See {link}.", **how) is None, "no server shows it"
     told = tracking.client().get_experiment_by_name("demo")
     page = f"#/experiments/{told.experiment_id}/runs?viewStateShareKey=recsys"
@@ -100,6 +101,9 @@ def test_an_experiment_is_introduced_once_and_a_person_s_words_stay(store):
     assert state["orderByKey"] == "metrics.`test/ndcg_at_10`"
     assert state["selectedColumns"] == state["columnOrder"] == list(columns)
     assert state["columnWidths"] == columns
+    sections = {one["uuid"]: one["name"] for one in state["compareRunSections"]}
+    drawn = [(sections[one["metricSectionId"]], one["metricKey"]) for one in state["compareRunCharts"]]
+    assert drawn == [(section, metric) for section, metrics in charts.items() for metric in metrics]
     tracking.client().set_experiment_tag(told.experiment_id, "mlflow.note.content", "mine")
     tracking.introduce("demo", "See {link}.", **how)
     assert tracking.client().get_experiment_by_name("demo").tags["mlflow.note.content"] == "mine"
