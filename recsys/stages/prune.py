@@ -65,7 +65,7 @@ def rules(config: Config) -> dict[str, str]:
         BATCH: f"{recent}; the champion's latest",
         REPLAY: recent,
         RESULT: f"{recent}; the data accepted last",
-        VERSION: f"the newest {limits.versions}; who has an alias; who was taken off by a person, or copied",
+        VERSION: f"the newest {limits.versions}; with an alias; taken off by a person; copied",
         UNREGISTERED: f"made in the last {limits.days:g} days",
         RUN[retention.PIPELINE]: f"the newest {limits.runs}; those of versions that stay",
         RUN[retention.MONITOR]: f"the newest {limits.runs}",

@@ -139,6 +139,14 @@ class TestResume:
         assert told(search(folder="parts", trials=4)) == told(whole)
         assert search(folder="parts", trials=4, first_only=True).trials == first.trials, "whatever came after it"
 
+    def test_a_line_that_a_full_disk_cut_short_is_written_again(self, search, tmp_path):
+        whole = told(search(trials=4, folder="whole"))
+        search(trials=3)
+        journal = tmp_path / "study" / "study.log"
+        journal.write_bytes(journal.read_bytes()[:-10])
+        assert told(search(trials=3)) == whole[:3]
+        assert told(search(trials=4)) == whole
+
     def test_another_seed_draws_otherwise(self, search):
         one, other = (search(folder=f"seed-{seed}", trials=2, seed=seed).trials for seed in (0, 1))
         assert one[0].params["reg"] == other[0].params["reg"], "defaults come first"
