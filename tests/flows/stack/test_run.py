@@ -101,9 +101,13 @@ def described(stack, files):
 
 def commands_that_run(place):
     """By service, the command line of the process that supervisord started."""
-    told = place.run("supervisorctl -c mlruns/stack/supervisord.conf status")
-    assert told.returncode == 0, told.stdout + told.stderr
-    pids = dict(re.findall(r"^(\w+) +RUNNING +pid (\d+)", told.stdout, re.MULTILINE))
+
+    def told():
+        return place.run("supervisorctl -c mlruns/stack/supervisord.conf status").stdout
+
+    # One that has just started is not said to be running.
+    servers.wait(lambda: "STARTING" not in told(), told)
+    pids = dict(re.findall(r"^(\w+) +RUNNING +pid (\d+)", told(), re.MULTILINE))
     return {name: psutil.Process(int(pid)).cmdline() for name, pid in pids.items()}
 
 
@@ -203,8 +207,9 @@ class TestStack:
         assert done.returncode == 0, done.stderr
         # What is done since is gone after the restore.
         assert place.run(". mlruns/stack/env; recsys forget --user 1; rm -r mlruns/stack/artifacts/*").returncode == 0
-        upgrade = typed("git pull").replace("git pull\nmake .venv/.ready\n", "")
-        for commands in (restore, upgrade, restore.splitlines()[-1]):
+        *stop_and_restore, start = restore.splitlines()
+        upgrade = typed("git pull").splitlines()[-1]
+        for commands in ("\n".join(stop_and_restore), f". mlruns/stack/env; {upgrade}", start):
             done = place.run(commands)
             assert done.returncode == 0, done.stdout + done.stderr
         self.wait_for(stack)
@@ -304,7 +309,7 @@ class TestGuarded:
         started = place.run(f". mlruns/stack/env; prefect deployment run retrain/shop {given}")
         assert started.returncode == 0, started.stderr
         log = guarded.state / "logs" / "worker.log"
-        servers.wait(lambda: "validation: " in log.read_text(), log.read_text)
+        servers.wait(lambda: "Beginning flow run 'retrain long.toml'" in log.read_text(), log.read_text)
         processes = guarded.tree()
         guarded.process.send_signal(signal.SIGTERM)
         assert guarded.process.wait(timeout=servers.PATIENCE) == 0
