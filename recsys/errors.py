@@ -47,12 +47,18 @@ def full_disk(error: BaseException, where: Path | None = None) -> DiskFullError 
             return cause
         if FULL.search(str(cause)):
             named = getattr(cause, "filename2", None) or getattr(cause, "filename", None) or where
-            return DiskFullError(
-                f"no room left on the disk{f' of {named}' if named else ''}: free some (recsys prune CONFIG tells what "
-                "can go), then do the same again, and it goes on where it was"
-            )
+            return no_room(named)
         cause = cause.__cause__ or cause.__context__
     return None
+
+
+def no_room(where: object) -> DiskFullError:
+    """What to tell of a disk without room, by a place on it where one is known."""
+    place = f" of {where}" if where else ""
+    return DiskFullError(
+        f"no room left on the disk{place}: free some (recsys prune CONFIG tells what can go), then do the same again, "
+        "and it goes on where it was"
+    )
 
 
 def did_you_mean(seen: str, allowed: Iterable[str]) -> str:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from flows.form import configured
 from flows.server import check_server
 from recsys import config as configuration
+from recsys.data.atomic import check_room
 from recsys.errors import InputError
 from tasks.settings import settle, settle_terminal
 
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 @contextmanager
 def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
     """Prefect, and MLflow where the flow is tracked, at hand for a flow; progress on stderr."""
+    check_room(Path(config.store))
     settle(Path(config.store))
     settle_terminal()
     _show_progress()

@@ -5,10 +5,25 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from typing import Final
 
 from filelock import FileLock
 
-from recsys.errors import full_disk
+from recsys.errors import full_disk, no_room
+
+LEAST_ROOM: Final = 16 * 2**20
+"""Bytes without which nothing is begun: Prefect's server and MLflow, whose databases come first, would not answer."""
+
+
+def check_room(folder: Path) -> None:
+    """Look whether there is any room on the disk of a folder, which need not be there yet.
+
+    Raises:
+        DiskFullError: there is not.
+    """
+    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+    if shutil.disk_usage(there).free < LEAST_ROOM:
+        raise no_room(folder)
 
 
 @contextmanager

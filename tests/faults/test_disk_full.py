@@ -97,6 +97,21 @@ def test_wherever_it_stops_it_goes_on(tmp_path):
     assert len(small["bundles"]) == 1, "what was begun of others is gone"
 
 
+def test_nothing_is_begun_on_a_disk_that_is_full_already(tmp_path):
+    """Prefect's server and MLflow would not answer, and not say why."""
+    (tmp_path / "shop.toml").write_text(CONFIG)
+    (tmp_path / "store").mkdir()
+    recsys = f"{sys.executable} -c 'import sys; from flows.cli import main; sys.exit(main())'"
+    script = f"mount -t tmpfs -o size=1m none store && {recsys} run shop.toml; said=$?; ls -A store; exit $said"
+    done = subprocess.run(
+        ["unshare", "--map-root-user", "--mount", "sh", "-c", script],
+        cwd=tmp_path, capture_output=True, text=True, check=False, timeout=120,
+    )  # fmt: skip
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    assert done.stderr.startswith("recsys: no room left on the disk of store: free some")
+    assert len(done.stderr.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("error", "where"),
     [
