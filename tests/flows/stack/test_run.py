@@ -213,7 +213,7 @@ class TestStack:
             done = place.run(commands)
             assert done.returncode == 0, done.stdout + done.stderr
         self.wait_for(stack)
-        with open_store("mlruns") as feedback:
+        with open_store(place.folder / "mlruns") as feedback:
             assert len([event for batch in feedback.after() for event in batch.events]) == 4
         read_back = (
             "import mlflow; run, = mlflow.search_runs(experiment_names=['kept'], output_format='list'); "
