@@ -14,6 +14,7 @@ from bench.results import Options, Result
 NAMES = (
     "als", "ease", "sasrec", "multvae", "fm", "hybrid", "run", "scoring", "growth", "gate", "feedback",
     "orchestration",
+    "soak",
 )  # fmt: skip
 
 

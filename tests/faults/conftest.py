@@ -3,9 +3,7 @@
 import json
 import subprocess
 import sys
-from contextlib import contextmanager
 from itertools import count
-from types import SimpleNamespace
 
 import pytest
 
@@ -34,6 +32,41 @@ NUMBERS = count(1)
 RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
 
 
+class Place:
+    """A folder with `NAME.toml`: it is deployed from there, worked for and looked at."""
+
+    midway, tuned = "als: trial 5 of 15", "als: trial 15 of 15"
+
+    def __init__(self, folder, name, prefect):
+        self.folder, self.name, self._prefect = folder, name, prefect
+        self._environment = {"PREFECT_API_URL": prefect.url, "OMP_NUM_THREADS": "1"}
+        (folder / f"{name}.toml").write_text(CONFIG.format(name=name))
+
+    def recsys(self, command):
+        """`recsys COMMAND NAME.toml`."""
+        how = {"cwd": self.folder, "env": servers.inherited() | self._environment}
+        done = subprocess.run(
+            [*RECSYS, command, f"{self.name}.toml"], **how, capture_output=True, text=True, check=False, timeout=240
+        )
+        assert done.returncode == 0, done.stderr
+
+    def worker(self, **environment):
+        """For what is deployed here."""
+        self.recsys("deploy")
+        return servers.Worker(self.folder, "recsys", **self._environment, **environment)
+
+    def train(self):
+        """A run that is due now."""
+        return self._prefect.run(f"train/{self.name}")
+
+    def tested(self):
+        """What the last training measured on the test users; none where none has ended."""
+        card = self.folder / "mlruns" / self.name / "scorecard.json"
+        if not card.is_file():
+            return None
+        return {model: facts["test"] for model, facts in json.loads(card.read_text())["models"].items()}
+
+
 @pytest.fixture(scope="session")
 def postgres():
     """PostgreSQL, which every test that stops it starts again."""
@@ -52,49 +85,11 @@ def prefect(postgres, tmp_path_factory):
         yield server
 
 
-@pytest.fixture(scope="session")
-def place(prefect, tmp_path_factory):
-    """Makes folders with `NAME.toml`: commands are typed there, workers start there, and scorecards are read there."""
-
-    def make(name):
-        folder = tmp_path_factory.mktemp(name)
-        (folder / f"{name}.toml").write_text(CONFIG.format(name=name))
-        theirs = {"PREFECT_API_URL": prefect.url, "OMP_NUM_THREADS": "1"}
-
-        def recsys(*words, **environment):
-            how = {"cwd": folder, "env": servers.inherited() | theirs | environment}
-            return subprocess.run([*RECSYS, *words], **how, capture_output=True, text=True, check=False, timeout=240)
-
-        @contextmanager
-        def worker(**environment):
-            """For what is deployed here."""
-            done = recsys("deploy", f"{name}.toml")
-            assert done.returncode == 0, done.stderr
-            with servers.Worker(folder, "recsys", **theirs, **environment) as started:
-                yield started
-
-        def tested():
-            """What the last training measured on the test users; none where none has ended."""
-            card = folder / "mlruns" / name / "scorecard.json"
-            if not card.is_file():
-                return None
-            return {model: facts["test"] for model, facts in json.loads(card.read_text())["models"].items()}
-
-        def train():
-            """A run that is due now."""
-            return prefect.run(f"train/{name}")
-
-        return SimpleNamespace(
-            folder=folder, recsys=recsys, worker=worker, train=train, tested=tested, midway="als: trial 5 of 15"
-        )
-
-    return make
-
-
 @pytest.fixture
-def shop(place):
-    """An empty one."""
-    return place(f"shop-{next(NUMBERS)}")
+def shop(prefect, tmp_path_factory):
+    """A place where nothing has happened yet."""
+    name = f"shop-{next(NUMBERS)}"
+    return Place(tmp_path_factory.mktemp(name), name, prefect)
 
 
 @pytest.fixture
@@ -105,9 +100,8 @@ def worker(shop):
 
 
 @pytest.fixture(scope="session")
-def undisturbed(place):
+def undisturbed(prefect, tmp_path_factory):
     """What a training measures on the test users when nothing happens to it."""
-    calm = place("calm")
-    done = calm.recsys("run", "calm.toml")
-    assert done.returncode == 0, done.stderr
+    calm = Place(tmp_path_factory.mktemp("calm"), "calm", prefect)
+    calm.recsys("run")
     return calm.tested()

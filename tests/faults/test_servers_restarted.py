@@ -1,27 +1,101 @@
-"""Prefect's server and PostgreSQL killed and started again while a run is on."""
+"""Prefect's server and PostgreSQL killed and started again, while a run is on and while feedback comes in."""
 
+import json
+import os
+import subprocess
+import sys
+
+import pandas as pd
 import pytest
 
+from recsys.feedback.database import URL
+from recsys.feedback.store import open_store
+from tests import servers
+
 pytestmark = pytest.mark.timeout(600)
+EVENTS, BATCH = 20_000, 1_000
+FIRST = 1_700_000_000
+"""Time of the first; a second lies between two."""
+ADD = f"""
+import sys
+from recsys.cli import main
+from recsys.feedback import store
+
+store.BATCH = {BATCH}
+sys.exit(main())
+"""
 
 
-def test_the_prefect_server(prefect, shop, worker, undisturbed):
+def test_the_prefect_server_while_a_run_is_on(prefect, shop, worker, undisturbed):
     run = shop.train()
     worker.says(shop.midway)
     prefect.kill()
-    worker.says("als: trial 15 of 15")
+    worker.says(shop.tuned)
     prefect.start()
-    ended = prefect.when(run)
-    assert ended["state_name"] == "Completed"
+    assert prefect.when(run)["state_name"] == "Completed"
     assert shop.tested() == undisturbed
 
 
-def test_postgresql_under_the_prefect_server(prefect, postgres, shop, worker, undisturbed):
+def test_postgresql_under_it_while_a_run_is_on(prefect, postgres, shop, worker, undisturbed):
     run = shop.train()
     worker.says(shop.midway)
     postgres.kill()
-    worker.says("als: trial 15 of 15")
+    worker.says(shop.tuned)
     postgres.start()
-    ended = prefect.when(run)
-    assert ended["state_name"] == "Completed"
+    assert prefect.when(run)["state_name"] == "Completed"
     assert shop.tested() == undisturbed
+
+
+@pytest.fixture
+def feedback(monkeypatch):
+    """PostgreSQL for the feedback store alone, which the environment names."""
+    with servers.Postgres() as server:
+        monkeypatch.setenv(URL, server.url())
+        yield server
+
+
+@pytest.fixture
+def events(tmp_path):
+    """A file of events of strangers."""
+    lines = [
+        {"event_id": f"e{number}", "user_id": 1_000 + number % 500, "item_id": number % 60, "event_type": "view",
+         "timestamp": FIRST + number}
+        for number in range(EVENTS)
+    ]  # fmt: skip
+    path = tmp_path / "events.jsonl"
+    path.write_text("\n".join(map(json.dumps, lines)))
+    return path
+
+
+def add(events, killed=None):
+    """Exit code and errors of `recsys feedback add`, during which a server is killed."""
+    command = [sys.executable, "-c", ADD, "feedback", "add", str(events)]
+    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=events.parent, **how) as process:
+        first = process.stderr.readline()
+        if killed:
+            killed.kill()
+        _, rest = process.communicate(timeout=120)
+    return process.returncode, first + rest
+
+
+def test_postgresql_while_feedback_is_added_and_taken_in(prefect, feedback, events, shop):
+    code, told = add(events, killed=feedback)
+    assert code == 2
+    assert told.splitlines()[-1].startswith("recsys: the feedback store postgresql://")
+    feedback.start()
+    code, told = add(events)
+    assert code == 0, told
+    with open_store(events.parent) as store:
+        assert sorted(event.event_id for batch in store.after() for event in batch.events) == sorted(
+            f"e{number}" for number in range(EVENTS)
+        )
+
+    with shop.worker(**{URL: os.environ[URL]}) as worker:
+        feedback.kill()
+        run = prefect.run(f"ingest/{shop.name}")
+        worker.says("another try in")
+        feedback.start()
+        assert prefect.when(run)["state_name"] == "Completed"
+    (part,) = (shop.folder / "mlruns" / "ingested" / shop.name).glob("*.parquet")
+    assert sorted(pd.read_parquet(part)["timestamp"] - FIRST) == [*range(EVENTS)]

@@ -36,6 +36,15 @@ def test_killed_with_its_run_the_silence_tells(prefect, shop, worker, undisturbe
     assert shop.tested() == undisturbed
 
 
+def test_a_run_that_is_taken_for_dead_corrects_its_state_when_it_ends(prefect, shop, worker, undisturbed):
+    """As when the network was away for longer than the server's patience."""
+    with impatient(prefect, 10):  # the least that Prefect takes
+        run = shop.train()
+        assert prefect.when(run)["state"]["message"] == deployments.VANISHED
+    assert prefect.when(run, ["COMPLETED"])["state_name"] == "Completed"
+    assert shop.tested() == undisturbed
+
+
 def test_killed_alone_its_run_ends_at_its_next_line(prefect, shop, worker, undisturbed):
     run = shop.train()
     worker.says(shop.midway)

@@ -16,6 +16,7 @@ from types import SimpleNamespace
 import pytest
 import yaml
 
+from flows import deployments
 from recsys.feedback.database import URL
 from tasks.settings import QUIET, RELIABLE
 
@@ -143,6 +144,17 @@ class TestDeployed:
         assert variables["working_dir"] == str(shop.folder)
         assert variables["env"].items() <= (QUIET | RELIABLE).items()
         assert {"DO_NOT_TRACK", "MLFLOW_DISABLE_TELEMETRY", "PREFECT_LOGGING_EXTRA_LOGGERS"} <= set(variables["env"])
+
+    def test_one_rule_watches_all_runs_and_stays_as_it_was_switched(self, shop, deployed):
+        asked = {"automations": {"name": {"any_": [deployments.RULE]}}}
+        (rule,) = shop.server.ask("/automations/filter", asked)
+        assert rule["enabled"]
+        assert all(deployments.TAG in shop.server.deployment(f"{flow}/shop")["tags"] for flow in NAMES)
+        shop.server.ask(f"/automations/{rule['id']}", {"enabled": False}, "PATCH")
+        assert shop.run([*RECSYS, "deploy", "shop.toml"]).returncode == 0
+        (again,) = shop.server.ask("/automations/filter", asked)
+        assert (again["id"], again["enabled"]) == (rule["id"], False)
+        shop.server.ask(f"/automations/{rule['id']}", {"enabled": True}, "PATCH")
 
     def test_a_worker_runs_what_is_due(self, shop, deployed):
         _, run, work = TOLD.replace("$ ", "").splitlines()
