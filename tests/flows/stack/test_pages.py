@@ -1,5 +1,6 @@
 """What a person sees in a browser: a deployment started from its form, its run, the comparison and the model.
 
+The tests share a stack, in their order: the first makes the run that the second compares.
 `SCREENSHOTS=docs/img pytest tests/flows/stack/test_pages.py` takes the pictures of the pages in docs/ anew.
 """
 
@@ -20,6 +21,7 @@ RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exi
 BROWSERS = ("chromium", "google-chrome")
 SIZE = {"width": 1280, "height": 900}
 TOY = 'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n'
+pytestmark = pytest.mark.timeout(900)  # a stack, a browser and two trainings share what cores there are
 PATIENCE = servers.PATIENCE * 1000
 """Milliseconds for what a page waits for."""
 ARTIFACTS = ("validation", "split", "leaderboard", "hybrid-weights", "promotion", "mlflow")
@@ -127,6 +129,8 @@ def test_mlflow_shows_at_a_glance_which_run_is_better(stack, browser, pictures):
     browser.get_by_text("toy v1").first.wait_for()
     browser.get_by_role("button", name="Close").click()  # MLflow's assistant
     browser.get_by_role("link", name="Which is better, and why").click()
+    browser.reload()
+    expect(browser.get_by_text("verdict", exact=True).first).to_be_visible(timeout=PATIENCE)
     browser.get_by_text("toy v1").first.wait_for()
     _picture(browser, pictures / "mlflow-comparison.png")
     browser.get_by_role("checkbox").first.check()
