@@ -33,7 +33,6 @@ RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exi
 
 
 class Place:
-<<<<<<< HEAD
     """A folder with `shop.toml`: deployed once, for runs in a store of their own."""
 
     midway, tuned = "als: trial 5 of 15", "als: trial 15 of 15"
@@ -71,37 +70,6 @@ class Place:
     def tested(self):
         """What the last training measured on the test users; none where none has ended."""
         card = self.store / "shop" / "scorecard.json"
-=======
-    """A folder with `NAME.toml`: it is deployed from there, worked for and looked at."""
-
-    midway, tuned = "als: trial 5 of 15", "als: trial 15 of 15"
-
-    def __init__(self, folder, name, prefect):
-        self.folder, self.name, self._prefect = folder, name, prefect
-        self._environment = {"PREFECT_API_URL": prefect.url, "OMP_NUM_THREADS": "1"}
-        (folder / f"{name}.toml").write_text(CONFIG.format(name=name))
-
-    def recsys(self, command):
-        """`recsys COMMAND NAME.toml`."""
-        how = {"cwd": self.folder, "env": servers.inherited() | self._environment}
-        done = subprocess.run(
-            [*RECSYS, command, f"{self.name}.toml"], **how, capture_output=True, text=True, check=False, timeout=240
-        )
-        assert done.returncode == 0, done.stderr
-
-    def worker(self, **environment):
-        """For what is deployed here."""
-        self.recsys("deploy")
-        return servers.Worker(self.folder, "recsys", **self._environment, **environment)
-
-    def train(self):
-        """A run that is due now."""
-        return self._prefect.run(f"train/{self.name}")
-
-    def tested(self):
-        """What the last training measured on the test users; none where none has ended."""
-        card = self.folder / "mlruns" / self.name / "scorecard.json"
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
         if not card.is_file():
             return None
         return {model: facts["test"] for model, facts in json.loads(card.read_text())["models"].items()}
@@ -125,33 +93,17 @@ def prefect(postgres, tmp_path_factory):
         yield server
 
 
-<<<<<<< HEAD
 @pytest.fixture(scope="session")
 def place(prefect, tmp_path_factory):
     """Deployed."""
     made = Place(tmp_path_factory.mktemp("shop"), prefect)
     made.recsys("deploy")
     return made
-=======
-@pytest.fixture
-def shop(prefect, tmp_path_factory):
-    """A place where nothing has happened yet."""
-    name = f"shop-{next(NUMBERS)}"
-    return Place(tmp_path_factory.mktemp(name), name, prefect)
-
-
-@pytest.fixture
-def worker(shop):
-    """For the deployments of the shop."""
-    with shop.worker() as started:
-        yield started
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
 
 
 @pytest.fixture(scope="session")
-def undisturbed(prefect, tmp_path_factory):
+def undisturbed(place):
     """What a training measures on the test users when nothing happens to it."""
-<<<<<<< HEAD
     place.renew().train()
     return place.tested()
 
@@ -175,8 +127,3 @@ def worker(hired):
         os.truncate(hired.log, 0)
         return hired
     return hired.start()
-=======
-    calm = Place(tmp_path_factory.mktemp("calm"), "calm", prefect)
-    calm.recsys("run")
-    return calm.tested()
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875

@@ -12,11 +12,7 @@ EVERY = 5
 
 
 def test_what_would_overlap_is_cancelled_and_the_next_one_runs(prefect, shop, worker):
-<<<<<<< HEAD
     deployment = prefect.deployment("retrain/shop")["id"]
-=======
-    deployment = prefect.deployment(f"retrain/{shop.name}")["id"]
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
     often = {"active": True, "schedule": {"interval": EVERY}}
     (schedule,) = prefect.ask(f"/deployments/{deployment}/schedules", [often])
 

@@ -27,11 +27,7 @@ sys.exit(main())
 
 
 def test_the_prefect_server_while_a_run_is_on(prefect, shop, worker, undisturbed):
-<<<<<<< HEAD
     run = shop.run("train")
-=======
-    run = shop.train()
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
     worker.says(shop.midway)
     prefect.kill()
     worker.says(shop.tuned)
@@ -41,11 +37,7 @@ def test_the_prefect_server_while_a_run_is_on(prefect, shop, worker, undisturbed
 
 
 def test_postgresql_under_it_while_a_run_is_on(prefect, postgres, shop, worker, undisturbed):
-<<<<<<< HEAD
     run = shop.run("train")
-=======
-    run = shop.train()
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
     worker.says(shop.midway)
     postgres.kill()
     worker.says(shop.tuned)
@@ -87,11 +79,7 @@ def add(events, killed=None):
     return process.returncode, first + rest
 
 
-<<<<<<< HEAD
 def test_postgresql_while_feedback_is_added(feedback, events):
-=======
-def test_postgresql_while_feedback_is_added_and_taken_in(prefect, feedback, events, shop):
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
     code, told = add(events, killed=feedback)
     assert code == 2
     assert told.splitlines()[-1].startswith("recsys: the feedback store postgresql://")
@@ -99,7 +87,6 @@ def test_postgresql_while_feedback_is_added_and_taken_in(prefect, feedback, even
     code, told = add(events)
     assert code == 0, told
     with open_store(events.parent) as store:
-<<<<<<< HEAD
         found = [event.event_id for batch in store.after() for event in batch.events]
     assert sorted(found) == sorted(f"e{number}" for number in range(EVENTS))
 
@@ -114,17 +101,4 @@ def test_postgresql_while_feedback_is_taken_in(prefect, feedback, events, shop, 
         feedback.start()
         assert prefect.when(run)["state_name"] == "Completed"
     (part,) = (shop.store / "ingested" / "shop").glob("*.parquet")
-=======
-        assert sorted(event.event_id for batch in store.after() for event in batch.events) == sorted(
-            f"e{number}" for number in range(EVENTS)
-        )
-
-    with shop.worker(**{URL: os.environ[URL]}) as worker:
-        feedback.kill()
-        run = prefect.run(f"ingest/{shop.name}")
-        worker.says("another try in")
-        feedback.start()
-        assert prefect.when(run)["state_name"] == "Completed"
-    (part,) = (shop.folder / "mlruns" / "ingested" / shop.name).glob("*.parquet")
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
     assert sorted(pd.read_parquet(part)["timestamp"] - FIRST) == [*range(EVENTS)]

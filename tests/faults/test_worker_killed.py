@@ -39,11 +39,7 @@ def test_killed_with_its_run_the_silence_tells(prefect, shop, worker, undisturbe
 def test_a_run_that_is_taken_for_dead_corrects_its_state_when_it_ends(prefect, shop, worker, undisturbed):
     """As when the network was away for longer than the server's patience."""
     with impatient(prefect, 10):  # the least that Prefect takes
-<<<<<<< HEAD
         run = shop.run("train")
-=======
-        run = shop.train()
->>>>>>> 62a18fb1599e75f789e00b495b1234e483f26875
         assert prefect.when(run)["state"]["message"] == deployments.VANISHED
     assert prefect.when(run, ["COMPLETED"])["state_name"] == "Completed"
     assert shop.tested() == undisturbed
