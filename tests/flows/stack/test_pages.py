@@ -132,7 +132,7 @@ def test_mlflow_shows_at_a_glance_which_run_is_better(stack, browser, pictures):
     browser.reload()
     expect(browser.get_by_text("verdict", exact=True).first).to_be_visible(timeout=PATIENCE)
     browser.get_by_text("toy v1").first.wait_for()
-    _picture(browser, pictures / "mlflow-comparison.png")
+    _picture(browser, pictures / "mlflow-runs.png")
     browser.get_by_role("checkbox").first.check()
     browser.get_by_role("button", name="Compare").click()
     expect(browser.get_by_text(re.compile(r"Comparing \d+ Runs from 1 Experiment"))).to_be_visible(timeout=PATIENCE)
