@@ -2,6 +2,7 @@
 
 import argparse
 import logging
+import signal
 import sys
 
 from bench import report, results, sets
@@ -19,6 +20,8 @@ REPORT = "report"
 def main(arguments: list[str] | None = None) -> int:
     """Measure what was asked for; 1 where a fit failed."""
     given = _parser().parse_args(arguments)
+    # In the background of a shell, it and the servers it starts would not hear Ctrl-C.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", datefmt="%H:%M:%S", stream=sys.stderr)
     options = Options(given.runs, given.threads, given.trials, given.peer_seconds)
     asked = [(name, data) for name in given.rows or NAMES if name != REPORT for data in row(name).SETS]

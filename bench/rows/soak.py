@@ -32,6 +32,8 @@ ROUNDS, EVENTS = 50, 20
 LIMITS = {"memory": (0.3, "MiB"), "threads": (0.1, ""), "open": (0.1, ""), "disk": (0.01, "MiB")}
 """By the kind of what is looked at: the target of its growth a round, and its unit."""
 MIB = 2**20
+MOST = 5
+"""Curves in a panel of the picture."""
 STORE_OF_RUNS = "mlruns"
 KEPT = {
     "store/work": "results of stages, until `recsys prune`",
@@ -40,7 +42,7 @@ KEPT = {
     "store/feedback.db": "feedback",
     "store/ingested": "the log that came in",
     "store/soak": "the last report",
-    "database of the server": "runs, log lines and events; docs/operations.md says how long",
+    "database of the server": "runs, log lines and events, for as long as docs/retention.md says",
     "logs": "of the server and of serve-flows, for whoever starts them to rotate",
 }
 """What grows on purpose, and why."""
@@ -132,12 +134,13 @@ def figures(looks: list[Look]) -> list[Figure]:
 
 
 def draw(looks: list[Look]) -> None:
-    """A panel for each kind of what was looked at, by round."""
+    """A panel for each kind of what was looked at, the largest, by round."""
     from matplotlib.figure import Figure as Canvas
 
     canvas = Canvas(figsize=(9, 6.4), layout="constrained")
     for axes, (kind, (_, unit)) in zip(canvas.subplots(2, 2).flat, LIMITS.items(), strict=True):
-        for what in (what for what in looks[-1] if what.startswith(kind)):
+        of_kind = [what for what in looks[-1] if what.startswith(kind)]
+        for what in sorted(of_kind, key=lambda what: looks[-1][what], reverse=True)[:MOST]:
             axes.plot([look.get(what, 0.0) for look in looks], label=what.partition(": ")[2])
         axes.set_ylim(bottom=0)
         axes.set_xlabel("rounds of ingest and retrain")
@@ -173,8 +176,9 @@ def _look(prefect: Prefect, flows: Flows, database: str, temporary: Path) -> Loo
         seen["open: connections to PostgreSQL"] = _number(connection, f"SELECT count(*) {others}")
         seen["disk: database of the server"] = _number(connection, "SELECT pg_database_size(current_database())") / MIB
     for entry in (flows.folder / STORE_OF_RUNS).iterdir():
-        what = f"disk: store/{entry.name.removesuffix('-wal').removesuffix('-shm')}"
-        seen[what] = seen.get(what, 0.0) + _mib(entry)
+        if size := _mib(entry):  # locks have none
+            what = f"disk: store/{entry.name.removesuffix('-wal').removesuffix('-shm')}"
+            seen[what] = seen.get(what, 0.0) + size
     seen["disk: temporary files"] = _mib(temporary)
     seen["disk: logs"] = _mib(prefect.log) + _mib(flows.log)
     return seen
