@@ -96,7 +96,7 @@ def test_make_installs_again_only_when_the_dependencies_changed(tmp_path):
     assert "-c constraints.txt -e '.[dev]'" in would_run()
     (tmp_path / ".ready").touch()
     (tmp_path / ".ready-dev").touch()
-    assert would_run() == f"{tmp_path}/bin/pytest\n"
+    assert would_run().startswith(f"{tmp_path}/bin/pytest ")
     long_ago = 1_000_000_000
     os.utime(tmp_path / ".ready", (long_ago, long_ago))
     assert "-c constraints.txt -e '.[stack]'" in would_run()

@@ -27,6 +27,7 @@ READS = {
     "docs/operations.md#Deployments and schedules": "tests/flows/test_deployments.py",
     "docs/operations.md#Workers": "tests/flows/test_deployments.py",
     "docs/quickstart.md#Ask the champion": "tests/docs/test_newcomer.py",
+    "docs/retention.md": "tests/cli/test_prune.py",
     "docs/stack.md#On this machine": "tests/flows/stack/test_run.py",
     "docs/stack.md#Back up and restore": "tests/flows/stack/test_run.py",
     "docs/stack.md#Upgrading": "tests/flows/stack/test_run.py",
