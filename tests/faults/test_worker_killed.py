@@ -2,6 +2,7 @@
 
 from contextlib import contextmanager
 
+import psutil
 import pytest
 
 from flows import deployments
@@ -16,8 +17,10 @@ def impatient(prefect, seconds):
     assert rule["trigger"]["within"] == deployments.SILENCE.total_seconds()
     kept = {key: rule[key] for key in ("name", "description", "enabled", "trigger", "actions")}
     prefect.ask(f"/automations/{rule['id']}", kept | {"trigger": rule["trigger"] | {"within": seconds}}, "PUT")
-    yield
-    prefect.ask(f"/automations/{rule['id']}", kept, "PUT")
+    try:
+        yield
+    finally:
+        prefect.ask(f"/automations/{rule['id']}", kept, "PUT")
 
 
 def test_killed_with_its_run_the_silence_tells(prefect, shop, worker, undisturbed):
@@ -40,7 +43,13 @@ def test_a_run_that_is_taken_for_dead_corrects_its_state_when_it_ends(prefect, s
     """As when the network was away for longer than the server's patience."""
     with impatient(prefect, 10):  # the least that Prefect takes
         run = shop.run("train")
+        worker.says(shop.midway)
+        cut_off = worker.tree() - {psutil.Process(worker.process.pid)}
+        for process in cut_off:
+            process.suspend()
         assert prefect.when(run)["state"]["message"] == deployments.VANISHED
+        for process in cut_off:
+            process.resume()
     assert prefect.when(run, ["COMPLETED"])["state_name"] == "Completed"
     assert shop.tested() == undisturbed
 

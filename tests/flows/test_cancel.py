@@ -88,7 +88,9 @@ def test_mlflow_says_so_and_leads_back(cancelled, served):
     runs = tracking.client().search_runs([experiment.experiment_id], max_results=1000)
     status = {run.info.run_name: run.info.status for run in runs if run.data.tags["role"] != "trial"}
     assert set(status.values()) == {"KILLED"}
-    assert {run.info.status for run in runs if run.data.tags["role"] == "trial"} == {"FINISHED"}
+    # One may have been about to be written down.
+    trials = {run.info.status for run in runs if run.data.tags["role"] == "trial"}
+    assert {"FINISHED"} <= trials <= {"FINISHED", "KILLED"}
     (pipeline,) = (run for run in runs if run.data.tags["role"] == "pipeline")
     assert pipeline.data.tags["prefect.flow_run"] == cancelled["id"]
     assert pipeline.data.tags["prefect.flow_run.name"] == cancelled["name"]
