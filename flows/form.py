@@ -8,15 +8,12 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Annotated, Any, ParamSpec, TypeVar
+from typing import Annotated, Any, ParamSpec, TypeVar
 
 from pydantic import Field
 
 from recsys.config import Config, load
 from recsys.errors import InputError, full_disk
-
-if TYPE_CHECKING:
-    from prefect.states import State
 
 log = logging.getLogger("recsys.flows")
 
@@ -72,10 +69,10 @@ def answered(body: Callable[P, R]) -> Callable[P, R]:
         try:
             return body(*args, **kwargs)
         except InputError as error:
-            return _failed(str(error), error)  # type: ignore[return-value]  # Prefect raises its data
+            return _failed(str(error), error)
         except Exception as error:
             if full := full_disk(error):
-                return _failed(str(full), full)  # type: ignore[return-value]
+                return _failed(str(full), full)
             from prefect.exceptions import MissingContextError
             from prefect.logging import get_run_logger
 
@@ -83,12 +80,13 @@ def answered(body: Callable[P, R]) -> Callable[P, R]:
                 get_run_logger().error("This run ends with an error that is not yours", exc_info=True)
             where = ", ".join(getattr(error, "__notes__", ()))
             cause = f"{type(error).__name__}: {error}"
-            return _failed(f"{cause} ({where})" if where else cause, error)  # type: ignore[return-value]
+            return _failed(f"{cause} ({where})" if where else cause, error)
 
     return run
 
 
-def _failed(message: str, error: Exception) -> "State[Any]":
+def _failed(message: str, error: Exception) -> Any:
+    """A state in place of a result: Prefect shows its message, and raises its data to a caller."""
     from prefect.states import Failed
 
     return Failed(message=message, data=error)

@@ -36,7 +36,7 @@ def step(name: str, *, seconds: float = BRIEF) -> Callable[[Callable[P, R]], Tas
         name: may hold arguments of the task, as in `train {name}`.
         seconds: after which it is ended.
     """
-    return functools.partial(  # type: ignore[return-value]
+    return functools.partial(  # type: ignore[return-value]  # it forgets the overloads of `task`
         task,
         cache_policy=NO_CACHE,
         task_run_name=name,

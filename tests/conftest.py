@@ -84,6 +84,18 @@ def store(new_store):
 
 
 @pytest.fixture(scope="session")
+def postgresql():
+    """PostgreSQL's programs: whoever tries the project out need not have them, CI installs them (`NoSkips`)."""
+    from flows.stack import postgres
+    from recsys.errors import InputError
+
+    try:
+        return postgres.tools()
+    except InputError as missing:
+        pytest.skip(str(missing))
+
+
+@pytest.fixture(scope="session")
 def prefect_server(tmp_path_factory):
     """A Prefect server of its own, at `url`, that writes to `log`; it stops, with all it started, when told to."""
     with servers.Prefect(tmp_path_factory.mktemp("prefect")) as server:

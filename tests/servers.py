@@ -24,7 +24,6 @@ import psutil
 import psycopg
 
 from flows.stack import postgres
-from recsys.errors import InputError
 
 PATIENCE = 240.0
 """Seconds in which a server has to answer, and to end."""
@@ -32,10 +31,6 @@ OURS = ("PREFECT_", "MLFLOW_", "RECSYS_")
 """How the variables begin that a process is not to inherit from whoever runs the tests."""
 ENDED = ("COMPLETED", "FAILED", "CRASHED", "CANCELLED")
 """States in which a flow run stays."""
-
-
-class MissingServerError(Exception):
-    """A server is not installed on this machine."""
 
 
 def free_port() -> int:
@@ -133,14 +128,11 @@ class Postgres(Server):
     """PostgreSQL in a folder of its own; `url()` makes an empty database.
 
     Raises:
-        MissingServerError: it is not installed.
+        InputError: it is not installed.
     """
 
     def __init__(self) -> None:
-        try:
-            tools = postgres.tools()
-        except InputError as missing:
-            raise MissingServerError(str(missing)) from missing
+        tools = postgres.tools()
         # Not pytest's folder, which the user of the server may not enter.
         folder = Path(tempfile.mkdtemp(prefix="recsys-postgres-"))
         as_user = postgres.as_user()

@@ -8,7 +8,7 @@ ROUNDS = 3
 
 
 @pytest.fixture(scope="module")
-def looks(tmp_path_factory):
+def looks(tmp_path_factory, postgresql):
     return list(soak.soaked(ROUNDS, tmp_path_factory.mktemp("soak") / "row", threads=1))
 
 

@@ -76,13 +76,9 @@ class Place:
 
 
 @pytest.fixture(scope="session")
-def postgres():
+def postgres(postgresql):
     """PostgreSQL, which every test that stops it starts again."""
-    try:
-        server = servers.Postgres()
-    except servers.MissingServerError as missing:
-        pytest.skip(str(missing))
-    with server:
+    with servers.Postgres() as server:
         yield server
 
 

@@ -47,7 +47,7 @@ def test_postgresql_under_it_while_a_run_is_on(prefect, postgres, shop, worker, 
 
 
 @pytest.fixture
-def feedback(monkeypatch):
+def feedback(monkeypatch, postgresql):
     """PostgreSQL for the feedback store alone, which the environment names."""
     with servers.Postgres() as server:
         monkeypatch.setenv(URL, server.url())

@@ -21,7 +21,7 @@ RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exi
 BROWSERS = ("chromium", "google-chrome")
 SIZE = {"width": 1280, "height": 900}
 TOY = 'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n'
-pytestmark = pytest.mark.timeout(900)  # a stack, a browser and two trainings share what cores there are
+pytestmark = pytest.mark.timeout(600)  # a stack, a browser and two trainings share what cores there are
 PATIENCE = servers.PATIENCE * 1000
 """Milliseconds for what a page waits for."""
 ARTIFACTS = ("validation", "split", "leaderboard", "hybrid-weights", "promotion", "mlflow")
@@ -35,7 +35,7 @@ def pictures(tmp_path_factory):
 
 
 @pytest.fixture(scope="module")
-def stack(toy_events):
+def stack(toy_events, postgresql):
     """A stack with the deployments of a toy shop, and a run that was started from the command line."""
     # Not pytest's folder, which the user of PostgreSQL may not enter.
     folder = Path(tempfile.mkdtemp(prefix="recsys-pages-"))

@@ -23,7 +23,7 @@ STATEMENTS = "CREATE DATABASE one;\nCREATE DATABASE two;\n"
 
 
 @pytest.fixture
-def data():
+def data(postgresql):
     """Where to, in a folder that the user of PostgreSQL may enter."""
     folder = Path(tempfile.mkdtemp(prefix="recsys-data-"))
     folder.chmod(0o755)

@@ -44,7 +44,7 @@ def typed(line):
 
 
 @pytest.fixture(scope="module")
-def place():
+def place(postgresql):
     """A folder with the shop of docs/loop.md, and the page's commands typed in it."""
     # Not pytest's folder, which the user of PostgreSQL may not enter.
     folder = Path(tempfile.mkdtemp(prefix="recsys-stack-"))
