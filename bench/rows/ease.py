@@ -17,7 +17,7 @@ from bench.runner import fit_ours, fit_peer
 SETS = ("yelp", "ml-1m", "synthetic")
 REG = 500.0
 """λ: the peer's default."""
-PAPER = {"reg": REG, "user_norm": 0.0, "half_life": 0.0}
+PAPER = {"reg": REG, "user_norm": 0.0, "fit_half_life": 0.0, "half_life": 0.0}
 JUDGED = 500
 
 

@@ -6,10 +6,10 @@ Steck, "Embarrassingly Shallow Autoencoders for Sparse Data", WWW 2019 (arXiv 19
     P = (XᵀX + λI)⁻¹,   B_ij = −P_ij / P_jj,  B_jj = 0,   score = x B
 
 X [users × items] is the log, x one history.
-*Differs from the paper:* x is weighted by recency when scoring (2^(−age / half_life)); users weigh
-(history length)^(−user_norm) in XᵀX, so that heavy ones do not drown the rest, scaled to a mean of 1 over events, so
-that λ stays on the scale of event counts; only items with events take part, the others score 0. The Gram matrix, its
-Cholesky factor, P and B are one float32 array after another in the same place.
+*Differs from the paper:* events weigh 2^(−age / half_life) by the later events of their user, with a long half-life in
+X and a short one in x; users weigh (history length)^(−user_norm) in XᵀX, so that heavy ones do not drown the rest,
+scaled to a mean of 1 over events, so that λ stays on the scale of event counts; only items with events take part, the
+others score 0. The Gram matrix, its Cholesky factor, P and B are one float32 array after another in the same place.
 *Cost:* Σ_u |S_u|² / 2 + n³ flops and 4 n² bytes for n items with events. *Limits:* refuses a catalogue over its memory
 budget.
 """
@@ -39,8 +39,10 @@ class EASEConfig(ModelConfig):
     """λ, on the scale of event counts."""
     user_norm: float = Field(default=0.0, ge=0, le=1)
     """How far the weight of a user falls with history length; 0: all events weigh alike, the paper."""
+    fit_half_life: float = Field(default=100.0, ge=0)
+    """Later events of the user after which one counts half in training; 0: all count alike, the paper."""
     half_life: float = Field(default=10.0, ge=0)
-    """Events after which one counts half when scoring; 0: all count alike, the paper."""
+    """The same when scoring."""
 
 
 class EASE:
@@ -51,6 +53,7 @@ class EASE:
     SPACE: ClassVar[Space] = {
         "reg": Range(low=1.0, high=3000.0, log=True),
         "user_norm": Range(low=0.0, high=1.0),
+        "fit_half_life": Range(low=20.0, high=1000.0, log=True),
     }
     SCORING: ClassVar[Mapping[str, tuple[float, ...]]] = {"half_life": HALF_LIVES}
 
@@ -74,7 +77,8 @@ class EASE:
         self.active = np.unique(log.item).astype(np.int64)
         weight = np.maximum(log.lengths, 1.0) ** -self.config.user_norm  # of users
         weight /= weight[log.user].mean()
-        X = sparse.diags_array(np.sqrt(weight).astype(np.float32)) @ log.matrix()[:, self.active]
+        X = log.matrix(log.recency(self.config.fit_half_life))[:, self.active]
+        X = sparse.diags_array(np.sqrt(weight).astype(np.float32)) @ X
         G = upper_gram(sparse.csr_matrix(X)).to(self.device)
         G.diagonal().add_(self.config.reg)
         # LAPACK works in place on columns: on the transpose, whose lower triangle is the one that is filled.

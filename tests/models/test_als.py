@@ -1,5 +1,7 @@
 """iALS against the loss of its docstring, term by term."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ import torch
 from recsys.data.interactions import Interactions
 from recsys.models.als import ALS, ALSConfig, _batches, _normal_equations, _woodbury
 
-CONFIG = ALSConfig(factors=5, alpha0=0.3, reg=0.3, nu=0.7, half_life=0)
+CONFIG = ALSConfig(factors=5, alpha0=0.3, reg=0.3, nu=0.7, fit_half_life=0, half_life=0)
 
 
 def test_woodbury_is_the_same_vector_as_the_normal_equations():
@@ -101,6 +103,14 @@ def test_age_weighs_when_scoring(random_log, dataset_of):
     plain = Interactions.of_histories([[3, 7, 5]], 12)
     weighted = Interactions.build([0, 0, 0], [3, 7, 5], weight=[0.5, 0.5**0.5, 1], n_users=1, n_items=12)
     np.testing.assert_allclose(decaying.score(plain), fitted.score(weighted), rtol=1e-5)
+
+
+def test_age_weighs_in_training(random_log, dataset_of):
+    log = random_log()
+    decaying = ALS(CONFIG.model_copy(update={"fit_half_life": 2.0})).fit(dataset_of(log))
+    weighted = ALS(CONFIG).fit(dataset_of(replace(log, weight=log.recency(2.0))))
+    torch.testing.assert_close(decaying.Q, weighted.Q)
+    assert not torch.allclose(decaying.Q, ALS(CONFIG).fit(dataset_of(log)).Q, atol=0.01)
 
 
 def test_batches_hold_every_event_once(random_log):

@@ -16,8 +16,8 @@ def textbook(X, reg):
     return B
 
 
-def model(reg=3.0, user_norm=0.0, half_life=0.0):
-    return EASE(EASEConfig(reg=reg, user_norm=user_norm, half_life=half_life))
+def model(reg=3.0, user_norm=0.0, fit_half_life=0.0, half_life=0.0):
+    return EASE(EASEConfig(reg=reg, user_norm=user_norm, fit_half_life=fit_half_life, half_life=half_life))
 
 
 def test_equals_the_textbook(random_log, dataset_of):
@@ -56,6 +56,13 @@ def test_age_weighs_when_scoring(random_log, dataset_of):
     scores = fitted.score(Interactions.of_histories([[3, 7, 5]], 12))
     B = fitted.B.numpy()  # of items 1 to 11
     np.testing.assert_allclose(scores[0, 1:], B[2] / 4 + B[6] / 2 + B[4], atol=1e-6)
+
+
+def test_age_weighs_in_training(random_log, dataset_of):
+    log = random_log()
+    X = log.matrix(log.recency(2.0)).toarray()[:, 1:]
+    B = model(fit_half_life=2.0).fit(dataset_of(log)).B.numpy()
+    np.testing.assert_allclose(B, textbook(X.astype(np.float64), reg=3.0), atol=1e-5)
 
 
 def test_the_gram_matrix_is_the_same_in_blocks(random_log, monkeypatch):
