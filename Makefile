@@ -18,7 +18,7 @@ BENCH_READY := $(BENCH_VENV)/.ready
 BENCH_PIP := $(BENCH_VENV)/bin/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint types contracts check bench deploy stack ui clean
+.PHONY: help demo test lint types contracts check bench docs deploy stack ui clean
 
 help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -50,11 +50,13 @@ docs: $(DEV) ## make a site of docs/, build/docs/index.html
 	$(BIN)/sphinx-build --quiet --fail-on-warning --keep-going docs build/docs
 
 CONFIG ?= configs/demo.toml
+# Where the stack keeps everything.
+STORE ?= mlruns
 deploy: $(READY) ## register the flows on the server of PREFECT_API_URL or make stack; CONFIG=my-shop.toml, docs/operations.md
-	@[ -n "$$PREFECT_API_URL" ] || [ ! -f mlruns/stack/env ] || . mlruns/stack/env; $(BIN)/recsys deploy $(CONFIG)
+	@[ -n "$$PREFECT_API_URL" ] || [ ! -f $(STORE)/stack/env ] || . $(abspath $(STORE))/stack/env; $(BIN)/recsys deploy $(CONFIG)
 
 stack: $(READY) ## PostgreSQL, Prefect, MLflow and a worker until Ctrl-C; AUTH=1 asks for passwords, docs/stack.md
-	@$(BIN)/recsys stack $(if $(AUTH),--auth)
+	@$(BIN)/recsys stack --store $(STORE)$(if $(AUTH), --auth)
 
 ui: export MLFLOW_DISABLE_TELEMETRY = true
 ui: export DO_NOT_TRACK = 1

@@ -6,6 +6,7 @@ from prefect import flow
 
 from flows.form import ConfigPath, Folder, Overrides, answered, configured
 from recsys.backtest.summary import Summary
+from recsys.stages.turn import turn
 from tasks.backtest import first_model, period, report_backtest, set_up
 from tasks.publish import entitle
 from tasks.step import searching
@@ -24,8 +25,9 @@ def backtest(config: ConfigPath, overrides: Overrides = (), report: Folder = Non
     settings = configured(config, overrides)
     setting = set_up(settings)
     entitle(f"backtest {setting.folder.name}")
-    searching(first_model, settings)(setting)
-    for one in setting.periods:
-        searching(period, settings)(setting, one, one.number)
-    folder = Path(report) if report else Path(settings.store) / settings.name / "backtest"
-    return report_backtest(settings, setting, folder)
+    with turn(setting.config):  # two of the same replay would write to one store
+        searching(first_model, settings)(setting)
+        for one in setting.periods:
+            searching(period, settings)(setting, one, one.number)
+        folder = Path(report) if report else Path(settings.store) / settings.name / "backtest"
+        return report_backtest(settings, setting, folder)

@@ -1,14 +1,37 @@
-"""Whether a Prefect server is there, asked before Prefect is imported, which takes seconds."""
+"""Whether the servers that the environment names are there, asked before their libraries are imported, for seconds."""
 
 import os
 import urllib.request
+from urllib.error import HTTPError
+from urllib.parse import urlsplit
 
 from recsys.errors import InputError
+from recsys.tracking import URI
 
 URL = "PREFECT_API_URL"
-START = f"start one with prefect server start, then export {URL}=http://127.0.0.1:4200/api"
+START = f"make stack starts one, or prefect server start; then export {URL}=http://127.0.0.1:4200/api"
 PATIENCE = 10
 """Seconds in which it has to answer."""
+
+
+def check_mlflow() -> None:
+    """Knock at the server of MLFLOW_TRACKING_URI, where there is one.
+
+    Raises:
+        InputError: nobody answers there.
+    """
+    address = urlsplit(os.environ.get(URI, ""))
+    if address.scheme not in ("http", "https"):
+        return
+    url = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    try:
+        urllib.request.urlopen(f"{url}/health", timeout=PATIENCE).close()
+    except HTTPError:
+        return  # that is an answer
+    except (OSError, ValueError) as error:
+        raise InputError(
+            f"MLflow at {url} does not answer ({error}): start its server; without {URI}, runs are kept in the store"
+        ) from error
 
 
 def check_server() -> None:

@@ -11,6 +11,7 @@ from prefect.runtime import flow_run
 from prefect.settings import PREFECT_API_URL
 from prefect.utilities.urls import url_for
 
+from recsys import tracking
 from recsys.registry import describe
 from recsys.report.figures import hybrid_weights, png
 from recsys.report.markdown import (
@@ -48,7 +49,7 @@ def entitle(name: str) -> None:
 def run_link(run: Run) -> str:
     """Where to find a run of MLflow, in Markdown."""
     url = run.url()
-    return f"[{run.id}]({url})" if url else f"`{run.id}`; `make ui` shows it"
+    return f"[{run.id}]({url})" if url else f"`{run.id}` in {tracking.where()}"
 
 
 def flow_run_tags() -> dict[str, str]:

@@ -11,12 +11,13 @@ from pathlib import Path
 from recsys import tracking
 from recsys.config import Config, digest
 from recsys.promotion import METRIC
+from recsys.stages import candidates
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
 from recsys.stages.monitor import Watched
 from recsys.stages.promote import Promotion
-from recsys.stages.workspace import prepared_set
+from recsys.stages.workspace import code_digest, prepared_set
 from recsys.tracking import Run
 from recsys.tuning.trial import TrialRecord
 from tasks.comparison import TITLE, flat, introduce, settings
@@ -25,6 +26,8 @@ from tasks.step import step
 
 SETTINGS = {"split", "models", "tuning", "hybrid", "promotion"}
 """Sections of the configuration that become parameters of a run."""
+CODE = ("models", "tuning", "metrics", "hybrid")
+"""Packages of recsys that decide what a run finds."""
 DIGITS = 6
 """Decimals of a measure over users, which is not known better and has to fit a column."""
 
@@ -34,7 +37,8 @@ def begin(config: Config, prepared: Path) -> Run:
     """The MLflow run of this pipeline run; one that was killed goes on, and what others left running is ended."""
     tracking.open_store(config.store)
     facts = prepared_set(prepared).summary
-    key = digest(facts["digest"], config)
+    # What a study depends on too: a run of other code or another device finds other parameters, and is another run.
+    key = digest(facts["digest"], config, candidates.device_of(config), code_digest(*CODE))
     role = {"role": "pipeline"}
     tags = {**role, "seed": config.seed, "settings": settings(config), **flow_run_tags()}
     run = tracking.start(config.name, f"{config.name} {key[:6]}", tags, resume_key=key)

@@ -337,9 +337,10 @@ class Stack(Server):
 
     @property
     def clients(self) -> dict[str, str]:
-        """What `. mlruns/stack/env` puts into the environment."""
+        """What `. mlruns/stack/env` puts into the environment, but for where programs are."""
         lines = (self.state / "env").read_text(encoding="utf-8").splitlines()
-        return dict(shlex.split(line)[1].split("=", 1) for line in lines)
+        exported = dict(shlex.split(line)[1].split("=", 1) for line in lines)
+        return {name: value for name, value in exported.items() if name != "PATH"}
 
 
 def _says(url: str, answer: bytes) -> bool:

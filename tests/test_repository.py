@@ -79,29 +79,47 @@ print(is_telemetry_disabled())
     assert not (tmp_path / ".config").exists()
 
 
+def would_run(*words):
+    """What make would do."""
+    # Under `make test` this make would take itself for a part of that one, and say where it is.
+    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
+    return subprocess.run(
+        ["make", "--dry-run", *words], cwd=ROOT, env=alone, capture_output=True, text=True, check=True
+    ).stdout
+
+
 def test_make_lists_its_targets():
     listed = subprocess.run(["make", "-s"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
     targets = re.findall(r"^  make (\w+)", listed, re.MULTILINE)
     assert {"demo", "test", "lint", "types", "contracts", "check", "ui", "clean"} <= set(targets)
+    # A folder of the same name would make one that is not phony do nothing.
+    phony = re.search(r"^\.PHONY: (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1].split()
+    assert sorted(phony) == sorted(targets)
+
+
+def test_make_stack_passes_on_where_and_whether_with_passwords(tmp_path):
+    (tmp_path / ".ready").touch()
+    recsys = f"{tmp_path}/bin/recsys"
+    assert would_run("stack", f"VENV={tmp_path}").strip() == f"{recsys} stack --store mlruns"
+    assert (
+        would_run("stack", f"VENV={tmp_path}", "STORE=/srv/shop", "AUTH=1").strip()
+        == f"{recsys} stack --store /srv/shop --auth"
+    )
+    assert "/srv/shop/stack/env" in would_run("deploy", f"VENV={tmp_path}", "STORE=/srv/shop")
 
 
 def test_make_installs_again_only_when_the_dependencies_changed(tmp_path):
-    def would_run():
-        command = ["make", "--dry-run", "test", f"VENV={tmp_path}"]
-        # Under `make test` this make would take itself for a part of that one, and say where it is.
-        alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-        return subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
-
-    assert "-c constraints.txt -e '.[stack]'" in would_run()
-    assert "-c constraints.txt -e '.[dev]'" in would_run()
+    test = ("test", f"VENV={tmp_path}")
+    assert "-c constraints.txt -e '.[stack]'" in would_run(*test)
+    assert "-c constraints.txt -e '.[dev]'" in would_run(*test)
     (tmp_path / ".ready").touch()
     (tmp_path / ".ready-dev").touch()
     parallel = re.search(r"^PARALLEL := (.+)$", (ROOT / "Makefile").read_text(), re.MULTILINE)[1]
-    assert would_run() == f"{tmp_path}/bin/pytest {parallel}\n"
+    assert would_run(*test) == f"{tmp_path}/bin/pytest {parallel}\n"
     long_ago = 1_000_000_000
     os.utime(tmp_path / ".ready", (long_ago, long_ago))
-    assert "-c constraints.txt -e '.[stack]'" in would_run()
-    assert "-c constraints.txt -e '.[dev]'" in would_run()
+    assert "-c constraints.txt -e '.[stack]'" in would_run(*test)
+    assert "-c constraints.txt -e '.[dev]'" in would_run(*test)
 
 
 @pytest.mark.parametrize(("ci", "code"), [("true", 1), ("", 0)])

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from flows.form import configured
-from flows.server import check_server
+from flows.server import check_mlflow, check_server
 from recsys import config as configuration
 from recsys.data.atomic import check_room
 from recsys.errors import InputError
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
     """Prefect, and MLflow where the flow is tracked, at hand for a flow; progress on stderr."""
     check_room(Path(config.store))
+    if tracked:
+        check_mlflow()
     settle(Path(config.store))
     settle_terminal()
     _show_progress()

@@ -1,8 +1,10 @@
 """Commands that train: `recsys run`, `recsys retrain`, `recsys backtest`."""
 
 import logging
+import os
 import sys
 from pathlib import Path
+from shlex import quote
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -19,6 +21,8 @@ if TYPE_CHECKING:
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="DIR", help="Where the report goes. Default: under STORE/NAME.")
 ]
+
+DEFAULT_STORE = "mlruns"
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -67,18 +71,29 @@ def show_run(card: "Scorecard", config: "Config", folder: Path) -> None:
     """The leaderboard, the verdict, and where to look next."""
     from rich.console import Console
 
+    from recsys import tracking
     from recsys.report.terminal import print_leaderboard
     from recsys.stages.validate import validated_folder
     from recsys.stages.workspace import located
 
-    store = Path(config.store)
+    store = "" if tracking.URI in os.environ or config.store == DEFAULT_STORE else f" --store {quote(config.store)}"
     page = validated_folder(located(config)) / "validation.html"
     steps = [
         ("Report", str(folder / "leaderboard.md")),
         ("Validation report", f"open {page}"),
-        ("MLflow UI", f"make ui   # or: mlflow server --backend-store-uri sqlite:///{store / 'mlflow.db'}"),
-        ("Recommend", f"recsys recommend --model models:/{config.model_name}@champion --user ID"),
-        ("Versions", "recsys models"),
+        ("MLflow UI", tracking.shown_at() or _mlflow_server(config)),
+        ("Recommend", f"recsys recommend --model models:/{config.model_name}@champion{store} --user ID"),
+        ("Versions", f"recsys models{store}"),
     ]
     print_leaderboard(card, Console(width=None if sys.stdout.isatty() else 110), next_steps=steps)
     logging.getLogger("recsys").info("done in %.0f s", clock.Clock().timings()["total"])
+
+
+def _mlflow_server(config: "Config") -> str:
+    """What shows the run where no server does yet."""
+    from recsys import tracking
+
+    if tracking.URI in os.environ:
+        return f"mlflow server --backend-store-uri {tracking.where()}"
+    local = f"mlflow server --backend-store-uri sqlite:///{Path(config.store) / 'mlflow.db'}"
+    return f"make ui   # or: {local}" if config.store == DEFAULT_STORE else local

@@ -15,6 +15,8 @@ from recsys.errors import InputError
 SEEN = ("/usr/lib/postgresql/*/bin", "/usr/pgsql-*/bin", "/opt/homebrew/opt/postgresql@*/bin")
 """Where packages put them when not on PATH: Debian's, PostgreSQL's own for Red Hat, Homebrew's."""
 
+ELSEWHERE = "choose another place: recsys stack --store DIR, make stack STORE=DIR"
+
 
 def tools() -> Path:
     """The folder of `postgres` and `initdb`; of several, that of the last version.
@@ -76,4 +78,4 @@ def _run(command: list[str | Path], folder: Path, text: str = "") -> None:
     if done.returncode or "ERROR" in done.stderr:
         reason = (done.stderr.strip() or done.stdout.strip()).splitlines()[-1]
         hint = f"; as root it runs as the user {user()}, who has to be able to enter that folder" if user() else ""
-        raise InputError(f"PostgreSQL cannot make {folder}: {reason}{hint}; choose another place with --store")
+        raise InputError(f"PostgreSQL cannot make {folder}: {reason}{hint}; {ELSEWHERE}")

@@ -3,6 +3,7 @@
 import os
 import shlex
 import signal
+import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -69,8 +70,9 @@ def _start(
             service = description.services[name]
             supervisor.wait(name, service)
             tell(f"{name:9} {service.url or 'is waiting for runs':{width}}  {shown / 'logs' / name}.log")
-    exports = (f"export {name}={shlex.quote(value)}\n" for name, value in description.clients.items())
-    machine.write_private(folder / "env", "".join(exports))
+    exports = [f"export {name}={shlex.quote(value)}\n" for name, value in description.clients.items()]
+    programs = shlex.quote(str(Path(sys.executable).parent))
+    machine.write_private(folder / "env", "".join([*exports, f'export PATH={programs}:"$PATH"\n']))
     tell(f"Ctrl-C stops all. In another terminal: . {shlex.quote(str(shown / 'env'))}")
 
 
@@ -91,7 +93,7 @@ def _held(folder: Path) -> Iterator[None]:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"{folder} cannot be made: {error.strerror}; choose another place with --store") from error
+        raise InputError(f"{folder} cannot be made: {error.strerror}; {postgres.ELSEWHERE}") from error
     lock, number = FileLock(folder / ".lock"), folder / "pid"
     try:
         lock.acquire(blocking=False)

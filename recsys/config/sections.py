@@ -121,7 +121,7 @@ class TuningSection(Section):
     """How much search each candidate gets."""
 
     trials: int = Field(default=12, ge=1)
-    """Trials per candidate; the first is the model's defaults."""
+    """Trials per candidate; the first is the starting point: the model's defaults, or what `models.params` says."""
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for all candidates together. Each finishes at least its first trial; what is left goes by the weight
     these first models earn in a hybrid, a quarter of it evenly."""
@@ -191,7 +191,7 @@ class RetrainSection(Section):
     max_unknown_share: float = Field(default=0.1, gt=0, le=1)
     """Largest share of new events on items the champion does not know."""
     max_score_shift: float = Field(default=0.2, gt=0, le=1)
-    """Kolmogorov-Smirnov distance between the champion's best scores for the users of its test and for those of now."""
+    """Kolmogorov-Smirnov distance between the champion's best scores for users with new events and for all others."""
     max_quality_drop: float = Field(default=0.2, gt=0, le=1)
     """Largest relative drop of the champion's ndcg@10 on new events against its test."""
 

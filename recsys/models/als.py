@@ -11,8 +11,8 @@ diagonal. A history is folded in exactly (`solve`): one of h < d events costs a 
 instead of a d×d one. Training has the last sweep's vectors to start from and needs no exact answer (`improve`): STEPS
 of conjugate gradients (Takács, Pilászy & Tikk 2011), for which that diagonal is a good preconditioner.
 *Differs from the paper:* λ is that of the average row, the mean above being over the rows with events, so that a good
-value carries over from one catalogue to another; conjugate gradients, which end where exact sweeps do. Weights decay with
-age, 2^(−age / half_life), fast when scoring and slowly in training: vectors are of what people take now.
+value carries over from one catalogue to another; conjugate gradients, which end where exact sweeps do. Weights decay
+with age, 2^(−age / half_life), fast when scoring and slowly in training: vectors are of what people take now.
 *Cost:* a sweep is O((nnz + U + I)·d); a fold-in O(h²d + h³/3), or O(hd² + d³/3) where h > d; 4d(U + I) bytes.
 """
 

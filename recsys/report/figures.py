@@ -85,7 +85,7 @@ def tuning(card: Scorecard, histories: Mapping[str, Sequence[float]]) -> "Figure
         axes.step(trials, best, where="post", color=colour, linewidth=2, label=f"{name} {best[-1]:.4f}")
     axes.locator_params(axis="x", integer=True)
     axes.grid(axis="y", color=PALE)
-    axes.set_xlabel("trial; the first is the model's defaults")
+    axes.set_xlabel("trial; the first is the starting point")
     axes.set_ylabel("validation metric")
     axes.set_title("Tuning: best so far", loc="left", weight="bold")
     figure.legend(loc="outside right center", frameon=False)

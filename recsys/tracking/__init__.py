@@ -2,7 +2,7 @@
 
 from recsys.tracking.artifacts import artifacts_at
 from recsys.tracking.experiments import introduce
-from recsys.tracking.patience import PATIENCE, QUIET, patiently
+from recsys.tracking.patience import PATIENCE, QUIET, patiently, shown_at, where
 from recsys.tracking.runs import Run, end_left, start
 from recsys.tracking.store import REGISTRY_URI, URI, client, counted, is_there, lock, open_store, seconds_spent
 from recsys.tracking.system import watched
@@ -23,6 +23,8 @@ __all__ = [
     "open_store",
     "patiently",
     "seconds_spent",
+    "shown_at",
     "start",
     "watched",
+    "where",
 ]

@@ -37,6 +37,8 @@ MOST_FAILURES = 3
 """Trials of a run that may fail; one more, and so does the run."""
 ERROR = "error"
 """Attribute of a trial that failed by itself; one that a kill left has none."""
+TOLD = "told"
+"""Attribute of a study: numbers of the trials that `on_trial` was told of."""
 DONE = (TrialState.COMPLETE, TrialState.PRUNED)
 
 
@@ -81,7 +83,7 @@ def tune(
         first_only: stop after the first trial; a later call goes on.
         seed: of the model.
         device: of the model.
-        on_trial: told of every finished trial.
+        on_trial: told of every finished trial once, be it that an earlier call finished it and could not say so.
     """
     folder.mkdir(parents=True, exist_ok=True)
     first = create(name, start).config
@@ -91,6 +93,7 @@ def tune(
         if values.allows(getattr(first, key))  # a value set outside the range is meant to stay
     }
     study = _study(name, folder, {key: getattr(first, key) for key in space})
+    _tell(study, on_trial)
     judge = _judge(data, holdout.sample(config.max_users, config.seed), config.metric)
     before = reused = len(_done(study))
     if before and not first_only:
@@ -122,7 +125,7 @@ def tune(
         trial.set_user_attr("record", record.model_dump(mode="json"))
         study.tell(trial, *((record.value,) if record.state == "complete" else (None, TrialState.PRUNED)))
         _keep_best_only(study, folder)
-        on_trial(record)
+        _tell(study, on_trial)
         best = max(r.value for r in _records(study))
         log.info(
             "%s: trial %d of %d %s, %s %.4f (best %.4f), %.1f s",
@@ -150,6 +153,15 @@ def _replace(path: Path, model: Recommender) -> None:
     shutil.rmtree(path, ignore_errors=True)
     with new_folder(path) as draft:
         persistence.save(model, draft)
+
+
+def _tell(study: optuna.Study, on_trial: Callable[[TrialRecord], None]) -> None:
+    told = study.user_attrs.get(TOLD, [])
+    for record in _records(study):
+        if record.number not in told:
+            on_trial(record)
+            told = [*told, record.number]
+            study.set_user_attr(TOLD, told)
 
 
 def _report(trial: optuna.Trial, value: float, epoch: int) -> bool:

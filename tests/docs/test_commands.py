@@ -38,6 +38,8 @@ READS = {
 
 SAME = {
     "make demo": ("tests/flows/test_train.py", '"run", "tiny.toml", "--report"'),
+    "make stack": ("tests/test_repository.py", 'would_run("stack"'),
+    "make deploy": ("tests/flows/stack/test_run.py", "make deploy CONFIG=my-shop.toml"),
     "make stack AUTH=1": ("tests/flows/stack/test_run.py", '"--auth"'),
     "make ui": ("tests/docs/test_newcomer.py", '"--dry-run", "ui"'),
     "recsys validate my-shop.toml": ("tests/docs/test_newcomer.py", 'typed("your-data.md"'),

@@ -1,15 +1,16 @@
 """Commands that need a Prefect server say so within a second when there is none, and write nothing."""
 
+import re
 import sys
 
 import pytest
 
 from flows import cli
-from flows.server import check_server
+from flows.server import check_mlflow, check_server
 from recsys.errors import InputError
 
 NOBODY = "http://127.0.0.1:9/api"
-START = "start one with prefect server start, then export PREFECT_API_URL=http://127.0.0.1:4200/api\n"
+START = "make stack starts one, or prefect server start; then export PREFECT_API_URL=http://127.0.0.1:4200/api\n"
 
 
 @pytest.fixture
@@ -43,6 +44,19 @@ def test_no_server_is_named(ask, tmp_path, monkeypatch):
     assert [path.name for path in tmp_path.iterdir()] == ["shop.toml"]
 
 
+@pytest.mark.parametrize("command", ["run", "retrain"])
+def test_an_mlflow_server_that_is_not_there_is_told_before_anything_starts(ask, tmp_path, monkeypatch, command):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://user:secret@127.0.0.1:9/")
+    code, out, err = ask(command, "shop.toml")
+    assert (code, out) == (2, "")
+    assert re.fullmatch(
+        r"recsys: MLflow at http://127\.0\.0\.1:9 does not answer \(.*refused.*\): start its server; "
+        r"without MLFLOW_TRACKING_URI, runs are kept in the store\n",
+        err,
+    )
+    assert [path.name for path in tmp_path.iterdir()] == ["shop.toml"]
+
+
 @pytest.mark.parametrize("command", ["deploy", "serve-flows"])
 def test_a_configuration_that_is_not_there(ask, command):
     code, out, err = ask(command, "nowhere.toml")
@@ -62,3 +76,9 @@ def test_the_address_of_the_api_ends_in_api(monkeypatch, prefect_server):
         check_server()
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.url)
     check_server()
+
+
+def test_whatever_answers_a_knock_is_taken_for_mlflow(monkeypatch, prefect_server):
+    """A server behind a proxy, or of another make, may have no such page."""
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", f"{prefect_server.url}/nowhere")
+    check_mlflow()

@@ -185,7 +185,7 @@ class TestPrefect:
         assert set(shown) == {"validation", "split", "mlflow", "leaderboard", "hybrid-weights", "promotion"}
         assert re.search(r"With examples of bad rows: `/.*/validation\.html`", shown["validation"])
         assert "![weights of the members](data:image/png;base64,iVBOR" in shown["hybrid-weights"]
-        assert re.search(r"This run in MLflow: `[0-9a-f]{32}`; `make ui` shows it", shown["mlflow"])
+        assert re.search(r"This run in MLflow: `[0-9a-f]{32}` in sqlite:///.*/mlruns/mlflow\.db", shown["mlflow"])
         assert "leakage check **passed**" in shown["split"]
         assert first.card["hybrid"]["chosen"] in shown["leaderboard"]
         assert all(description for *_, description in first.artifacts)

@@ -139,6 +139,23 @@ class TestResume:
         assert told(search(folder="parts", trials=4)) == told(whole)
         assert search(folder="parts", trials=4, first_only=True).trials == first.trials, "whatever came after it"
 
+    def test_a_trial_that_could_not_be_told_of_is_told_by_the_next_call(self, search):
+        """MLflow was away for too long, say."""
+        heard = []
+
+        def away(record):
+            if record.number == 1:
+                raise ConnectionError
+            heard.append(record.number)
+
+        with pytest.raises(ConnectionError):
+            search(trials=3, on_trial=away)
+        assert heard == [0]
+        search(trials=3, on_trial=lambda record: heard.append(record.number))
+        assert heard == [0, 1, 2]
+        search(trials=3, on_trial=lambda record: heard.append(record.number))
+        assert heard == [0, 1, 2]
+
     def test_a_line_that_a_full_disk_cut_short_is_written_again(self, search, tmp_path):
         whole = told(search(trials=4, folder="whole"))
         search(trials=3)

@@ -137,7 +137,6 @@ def test_mlflow_shows_at_a_glance_which_run_is_better(stack, browser, pictures):
     browser.get_by_role("button", name="Compare").click()
     expect(browser.get_by_text(re.compile(r"Comparing \d+ Runs from 1 Experiment"))).to_be_visible(timeout=PATIENCE)
     expect(browser.get_by_text("test/ndcg_at_10", exact=True).first).to_be_visible(timeout=PATIENCE)
-    _picture(browser, pictures / "mlflow-compare.png", full_page=True)
 
 
 def test_the_page_of_the_model_says_what_it_is_and_which_version_answers(stack, browser, pictures):

@@ -54,7 +54,7 @@ def test_it_is_made_once(data):
     [(SETTINGS | {"POSTGRES_INITDB_ARGS": "--encoding=NONSENSE"}, STATEMENTS), (SETTINGS, "CREATE NONSENSE one;\n")],
 )
 def test_what_cannot_be_made_leaves_nothing(data, settings, statements):
-    with pytest.raises(InputError, match="choose another place with --store"):
+    with pytest.raises(InputError, match="choose another place: recsys stack --store DIR"):
         postgres.make(data, settings, statements)
     assert [path.name for path in data.parent.iterdir() if path.is_dir()] == []
 
