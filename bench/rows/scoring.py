@@ -2,8 +2,8 @@
 
 The whole path starts from histories: fold the user in, score, check, leave out what was seen, rank with ties in order
 (`recsys.metrics.recommend`). The bare side is given the user vectors and does one matrix product and one `torch.topk` a
-block (`bench/score_all.py`). Both have the same blocks and threads. Memory is held against what is declared: the
-budget of a block, the lists, and the matrices of item vectors that a model derives from its own.
+block (`bench/score_all.py`). Both have the same blocks and threads. Memory beyond model and log is held against what is
+declared: the budget of a block of scores, that of a model's fold-in, and the lists.
 """
 
 from functools import partial
@@ -16,14 +16,15 @@ from bench.paired import alternate
 from bench.results import Figure, Options, Result
 from bench.runner import fit_ours
 from recsys.metrics.recommend import BLOCK_BYTES
+from recsys.models import als
 
 SETS = ("",)
 USERS, ITEMS = 100_000, 50_000
 PER_USER, ATTRIBUTES, PER_ITEM = 30, 300, 3
 D = {"als": 128, "fm": 128}
 """Length of the vectors of each model."""
-DERIVED = {"als": 1, "fm": 3}
-"""Such matrices: als, the items in its eigenbasis; fm, the items' own vectors, those of their attributes, the sum."""
+FOLD_IN = {"als": als.BLOCK_BYTES, "fm": 0}
+"""Bytes of a model's own budget for a block of histories."""
 MODULE = "bench.score_all"
 PLACE_BYTES = 8
 """Of a place in a list: item and score."""
@@ -44,7 +45,7 @@ def scored(users: int, items: int, options: Options) -> Result:
             return fit_ours(task, MODULE)
 
         ours, peer = alternate(options.runs, partial(run, bare=False), partial(run, bare=True))
-        declared = (BLOCK_BYTES + users * DEPTH * PLACE_BYTES + 4 * items * d * DERIVED[model]) / 2**20
+        declared = (BLOCK_BYTES + FOLD_IN[model] + users * DEPTH * PLACE_BYTES) / 2**20
         memory = [fit.memory_mib for fit in ours]
         figures += [
             Figure(f"{model}: everybody's top 20", *_seconds(ours, peer), most=1.5, unit="s"),
