@@ -12,12 +12,12 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray, IntArray, RowArray
 from recsys.metrics.top_k import top_k
 
-BLOCK_BYTES = 48 << 20
-"""Memory for the scores of the users ranked at a time. Small on purpose: memory of up to 32 MiB is used again by the
-next block, larger pieces go back to the system each time, and taking them anew costs half as much as filling them."""
+BLOCK_BYTES = 72 << 20
+"""Memory for the scores of the users ranked at a time. Small on purpose: a matrix of up to 32 MiB is used again by the
+next block, larger ones go back to the system each time, and taking them anew costs half as much as filling them."""
 
-COPIES = 2
-"""Score matrices alive at a time: the model's and one it worked on."""
+COPIES = 3
+"""Score matrices that a block takes: the model's, one it worked on, and the gap that one before left in the heap."""
 
 
 class Scorer(Protocol):
