@@ -41,8 +41,8 @@ def test_nobody_is_no_list():
 
 
 def test_blocks_hold_everybody_once_within_the_budget():
-    """Two matrices of 5 items × 4 bytes for 3 users are 120 bytes."""
-    assert [users.tolist() for users in blocks(7, 5, 120)] == [[0, 1, 2], [3, 4, 5], [6]]
+    """Three matrices of 5 items × 4 bytes for 3 users are 180 bytes."""
+    assert [users.tolist() for users in blocks(7, 5, 180)] == [[0, 1, 2], [3, 4, 5], [6]]
     assert [users.tolist() for users in blocks(2, 5, 1)] == [[0], [1]], "one user is always scored"
 
 
