@@ -40,10 +40,8 @@ def look_at(name: CandidateName, config: Config, prepared: Path, budget: Budget,
 @step("share the time of {config.name}", seconds=LONG)
 def share(config: Config, prepared: Path, first: dict[CandidateName, Searched], clock: Clock) -> Budget:
     """Blend the first models, and share the seconds that are left by what each earns."""
-    cost = {name: one.tuned.seconds for name, one in first.items()}
     with clock.stage("train"):
-        earned = sharing.earned(config, prepared_set(prepared), first)
-    return Budget(config.tuning.timeout - sum(cost.values()), earned, cost)
+        return sharing.budget(config, prepared_set(prepared), first)
 
 
 @step("train {name}", seconds=LONG)

@@ -35,8 +35,7 @@ def train(config: Config, prepared: Prepared, tell: Callable[[str], None] = lamb
     for name in admitted:
         first[name] = candidates.first_look(name, config, prepared, even.share(name))
         even.spend(name, first[name].tuned.seconds)
-    cost = {name: one.tuned.seconds for name, one in first.items()}
-    budget = Budget(config.tuning.timeout - sum(cost.values()), sharing.earned(config, prepared, first), cost)
+    budget = sharing.budget(config, prepared, first)
     searched: dict[str, Searched] = {}
     for one in budget.order:
         searched[one] = candidates.search(first[one], config, prepared, budget.earned[one], budget.share(one))

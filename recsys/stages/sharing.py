@@ -12,6 +12,7 @@ from recsys.hybrid.pool import build_pool
 from recsys.hybrid.selection import fit
 from recsys.stages.candidates import Searched, on_train
 from recsys.stages.workspace import code_digest, work
+from recsys.tuning.budget import Budget
 
 METHOD = "weighted"
 """The hybrid whose weights are what is earned: it hears every member, and its weights are shares."""
@@ -19,6 +20,12 @@ MOST_USERS = 1000
 """Validation users the blend is fitted on, at most: its shares only steer the search. Those of three samples of a
 thousand differed by 0.01, those of 300 by 0.04; with six members and 20,000 items a thousand take three seconds."""
 RESULT = "earned.json"
+
+
+def budget(config: Config, prepared: Prepared, first: Mapping[str, Searched]) -> Budget:
+    """The seconds that the looks left, shared by what the first models earn."""
+    cost = {name: one.tuned.seconds for name, one in first.items()}
+    return Budget(config.tuning.timeout - sum(cost.values()), earned(config, prepared, first), cost)
 
 
 def earned(config: Config, prepared: Prepared, first: Mapping[str, Searched]) -> dict[str, float]:

@@ -118,9 +118,9 @@ def test_blocks_keep_to_the_budget_and_report_progress():
             sizes.append(history.n_users)
             return super().score(history)
 
-    # Two matrices of 40 items × 4 bytes for 10 users.
+    # Three matrices of 40 items × 4 bytes for 10 users.
     users = evaluate(
-        Watched(40), holdout, holdout.history, block_bytes=2 * 4 * 40 * 10, progress=lambda *at: told.append(at)
+        Watched(40), holdout, holdout.history, block_bytes=3 * 4 * 40 * 10, progress=lambda *at: told.append(at)
     ).users
     assert max(sizes) == 10
     assert sum(sizes) == len(users)
