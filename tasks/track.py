@@ -136,7 +136,7 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
             **worth(outcome.chosen, outcome, tested),
             **weights(outcome.weights[outcome.chosen]),
             **{f"tested/{name}": tested.metrics[name][METRIC] for name in outcome.members},
-            **{f"test/{METRIC}.{name}": round(value, DIGITS) for name, value in gain.items()},
+            **{f"test/{METRIC}.{name}": round(value, DIGITS) for name, value in gain.items() if value is not None},
         },
         tags={
             "promoted": promotion.promoted,
