@@ -24,7 +24,7 @@ from recsys.records import Move
 from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
 from recsys.serving.judge import Rebased, comparable
-from recsys.stages.candidates import Fitted
+from recsys.stages.candidates import Fitted, device_of
 from recsys.stages.evaluate import Tested, members_for_test, strata
 from recsys.stages.hybrids import Chosen, restored
 from recsys.stages.off_policy import off_policy
@@ -233,7 +233,7 @@ def build(
         # A copy through the disk: refitting must not touch the model that was evaluated.
         with TemporaryDirectory(dir=folder.parent) as copy:
             persistence.save(evaluated, Path(copy))
-            serving = persistence.load(Path(copy))
+            serving = persistence.load(Path(copy), device_of(config), seed=config.seed)
         log.info("promote: the winner is refit on all %s events", f"{len(split.data.interactions):,}")
         serving.fit(split.data)
     else:
