@@ -11,6 +11,7 @@ from pathlib import Path
 from recsys import tracking
 from recsys.config import Config, digest
 from recsys.promotion import METRIC
+from recsys.retention import MONITOR, PIPELINE
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
@@ -35,7 +36,7 @@ def begin(config: Config, prepared: Path) -> Run:
     tracking.open_store(config.store)
     facts = prepared_set(prepared).summary
     key = digest(facts["digest"], config)
-    role = {"role": "pipeline"}
+    role = {"role": PIPELINE}
     tags = {**role, "seed": config.seed, "settings": settings(config), **flow_run_tags()}
     run = tracking.start(config.name, f"{config.name} {key[:6]}", tags, resume_key=key)
     tracking.end_left(config.name, run, role)
@@ -150,7 +151,7 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
 
 def log_watched(watched: Watched, files: Sequence[Path]) -> None:
     """What a look at the feedback found, a run of its own; a chart for each measure has a line a version."""
-    tags = {"role": "monitor", "since": watched.since, "until": watched.until}
+    tags = {"role": MONITOR, "since": watched.since, "until": watched.until}
     run = tracking.start(watched.name, f"monitor {watched.until[:10]}", tags)
     metrics: dict[str, float] = {"impressions": watched.impressions, "responses": watched.responses}
     for one in (one for one in watched.versions if one.version.isdigit()):
