@@ -1,4 +1,4 @@
-"""What MLflow keeps: whole families of runs, and bundles that no version leads to; how large they are, deleting them.
+"""What MLflow keeps: versions, whole families of runs, bundles that no version leads to; their size, deleting them.
 
 MLflow's own deletion only hides a run. Here its artifacts go first, then its rows, where the tracking store is a
 database; an MLflow server lets nobody delete rows, so that there the run is hidden and `mlflow gc` does the rest.
@@ -9,13 +9,16 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Final
 
-from recsys.registry import LOGGED, Version
-from recsys.tracking import artifacts_at, client, counted, patiently
+from recsys import registry
+from recsys.registry import CHAMPION, LOGGED, PREVIOUS, Version
+from recsys.tracking import artifacts_at, client, counted, lock, patiently
 
 PIPELINE, MONITOR = "pipeline", "monitor"
 """What the tag `role` says of runs that stand under no other."""
+KEPT: Final = frozenset({CHAMPION, PREVIOUS})
+"""A version with one of these aliases is not deleted."""
 
 
 @dataclass(frozen=True)
@@ -125,8 +128,25 @@ def copied(versions: Iterable[Version]) -> dict[int, str]:
 def mib_of(version: Version) -> float:
     """Size of a version's bundle, MiB; 0 where its artifacts are gone."""
     with counted():
-        source = client().get_model_version(version.model, str(version.number)).source.removeprefix("models:/")
-        return _mib(client().get_logged_model(source).artifact_location)
+        return _mib(_bundle(version).artifact_location)
+
+
+def delete(version: Version) -> bool:
+    """Delete a version for good, with its artifacts, unless it is champion or the one before.
+
+    Returns:
+        Whether it was deleted.
+    """
+    with counted(), lock("registry"):
+        now = registry.find(version.model, version.number) or version
+        if KEPT & {*now.aliases}:
+            return False
+        bundle = _bundle(version)
+        # The artifacts first: killed between the two, nothing is left that no version leads to.
+        artifacts_at(bundle.artifact_location).delete_artifacts()
+        client().delete_model_version(version.model, str(version.number))
+        client().delete_logged_model(bundle.model_id)
+    return True
 
 
 def are_rows_left() -> bool:
@@ -144,6 +164,12 @@ def _places() -> dict[tuple[str, int], str]:
             (one.name, int(one.version)): client().get_model_version_download_uri(one.name, one.version)
             for one in patiently(mlflow.search_model_versions)
         }
+
+
+def _bundle(version: Version) -> Any:
+    """What MLflow calls the logged model behind a version."""
+    source = client().get_model_version(version.model, str(version.number)).source
+    return client().get_logged_model(source.removeprefix("models:/"))
 
 
 def _leaves_first(run: Any, under: dict[str | None, list[Any]]) -> Iterator[Any]:

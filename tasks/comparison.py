@@ -8,11 +8,12 @@ from recsys.config import CANDIDATES, Config
 from recsys.promotion import METRIC
 from recsys.report.scorecard import Scorecard
 from recsys.report.wording import headline
+from recsys.retention import PIPELINE
 
 TITLE: Final = "Which is better, and why"
 NDCG: Final = METRIC.replace("@", "_at_")
 """As MLflow knows it."""
-WANTED: Final = "tags.role = 'pipeline'"
+WANTED: Final = f"tags.role = '{PIPELINE}'"
 COLUMNS: Final = {
     f"metrics.`test/{NDCG}`": 150,
     f"metrics.`test/{NDCG}.low`": 160,

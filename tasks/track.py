@@ -11,6 +11,7 @@ from pathlib import Path
 from recsys import tracking
 from recsys.config import Config, digest
 from recsys.promotion import METRIC
+from recsys.retention import MONITOR, PIPELINE
 from recsys.stages import candidates
 from recsys.stages.candidates import Fitted
 from recsys.stages.evaluate import Tested
@@ -39,7 +40,7 @@ def begin(config: Config, prepared: Path) -> Run:
     facts = prepared_set(prepared).summary
     # What a study depends on too: a run of other code or another device finds other parameters, and is another run.
     key = digest(facts["digest"], config, candidates.device_of(config), code_digest(*CODE))
-    role = {"role": "pipeline"}
+    role = {"role": PIPELINE}
     tags = {**role, "seed": config.seed, "settings": settings(config), **flow_run_tags()}
     run = tracking.start(config.name, f"{config.name} {key[:6]}", tags, resume_key=key)
     tracking.end_left(config.name, run, role)
@@ -140,7 +141,7 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
             **worth(outcome.chosen, outcome, tested),
             **weights(outcome.weights[outcome.chosen]),
             **{f"tested/{name}": tested.metrics[name][METRIC] for name in outcome.members},
-            **{f"test/{METRIC}.{name}": round(value, DIGITS) for name, value in gain.items()},
+            **{f"test/{METRIC}.{name}": round(value, DIGITS) for name, value in gain.items() if value is not None},
         },
         tags={
             "promoted": promotion.promoted,
@@ -154,7 +155,7 @@ def log_promotion(promotion: Promotion, outcome: Chosen, tested: Tested, run: Ru
 
 def log_watched(watched: Watched, files: Sequence[Path]) -> None:
     """What a look at the feedback found, a run of its own; a chart for each measure has a line a version."""
-    tags = {"role": "monitor", "since": watched.since, "until": watched.until}
+    tags = {"role": MONITOR, "since": watched.since, "until": watched.until}
     run = tracking.start(watched.name, f"monitor {watched.until[:10]}", tags)
     metrics: dict[str, float] = {"impressions": watched.impressions, "responses": watched.responses}
     for one in (one for one in watched.versions if one.version.isdigit()):

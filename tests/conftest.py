@@ -211,3 +211,19 @@ def toy(champions, toy_events, tmp_path):
     toy_events().to_csv(tmp_path / "events.csv", index=False)
     (tmp_path / "toy.toml").write_text(TOY.format(store=tmp_path / "store"))
     return tmp_path
+
+
+@pytest.fixture
+def registered(store, toy_bundle, tmp_path):
+    """Registers so many versions of a bundle of users 1 to 60, and gives all there are."""
+    from recsys import registry, tracking
+
+    run = tracking.start("toy", "run")
+    toy_bundle(tmp_path / "bundle")
+
+    def make(count):
+        for _ in range(count):
+            registry.register(tmp_path / "bundle", "recsys-toy", run.id)
+        return registry.versions()
+
+    return make

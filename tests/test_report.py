@@ -2,6 +2,7 @@
 
 import io
 import json
+import math
 import re
 
 import pytest
@@ -177,6 +178,13 @@ def test_the_verdict_of_the_gate_becomes_a_record():
         "gain": {"mean": 0.07, "lo": 0.05, "hi": 0.09},
     }
     assert PromotionRecord.of(refuse("nothing to compare"), None).gain is None
+
+
+def test_the_gain_on_one_user_has_no_bounds():
+    one = PromotionRecord.of(Verdict(False, ("no",), Gain(0.07, -math.inf, math.inf)), None)
+    plain = card(promotion=one).model_dump_json(by_alias=True)
+    assert json.loads(plain)["promotion"]["gain"] == {"mean": 0.07, "lo": None, "hi": None}
+    assert Scorecard.model_validate_json(plain).promotion == one
 
 
 def test_the_summary_of_a_prepared_set_becomes_a_record():

@@ -86,7 +86,7 @@ def _segments(per_user: PerModel, chosen: str, members: list[str]) -> dict[str, 
         else:
             inside = ~np.isnan(per_user[f"{chosen}/{segment}"])
             values = {model: per_user[f"{model}/{segment}"][inside] for model in (chosen, *members)}
-        if inside.any():
+        if inside.sum() > 1:  # of one user there is no interval
             best = max(members, key=lambda member: values[member].mean())
             means = (float(values[model].mean()) for model in (chosen, best))
             found[segment] = (best, *means, paired_bootstrap(values[chosen], values[best], strata=label[inside]))

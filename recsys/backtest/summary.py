@@ -1,5 +1,6 @@
 """What a replay came to: the three policies period by period and in all, with intervals, decisions and costs."""
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -20,8 +21,9 @@ class Estimate(Section):
     """A mean over users, and its interval."""
 
     mean: float
-    lo: float
-    hi: float
+    lo: float | None
+    """None, as `hi`, for the gain on a single user."""
+    hi: float | None
 
 
 class PeriodSummary(Section):
@@ -130,4 +132,5 @@ def _mean(values: PerUser, config: PromotionSection) -> Estimate:
 
 def _gain(loop: PerUser, other: PerUser, config: PromotionSection) -> Estimate:
     gain = paired_bootstrap(loop, other, confidence=config.confidence, resamples=config.bootstrap)
-    return Estimate(mean=gain.mean, lo=gain.lo, hi=gain.hi)
+    lo, hi = (bound if math.isfinite(bound) else None for bound in (gain.lo, gain.hi))
+    return Estimate(mean=gain.mean, lo=lo, hi=hi)

@@ -108,7 +108,8 @@ class ModelsSection(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: CUDA when there is one."""
     memory_gib: float = Field(default=4.0, gt=0)
-    """A candidate whose estimate is above this is refused with the estimate; the run goes on without it."""
+    """A candidate whose starting point is estimated above this is refused, and the run goes on without it; the search
+    of the others goes no further than this."""
 
     @model_validator(mode="after")
     def _popularity_always(self) -> "ModelsSection":

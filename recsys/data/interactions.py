@@ -83,6 +83,11 @@ class Interactions:
         """[n_users + 1] int64: user u's events are at indptr[u]:indptr[u + 1]."""
         return np.concatenate(([0], np.cumsum(self.lengths)))
 
+    @property
+    def pairs(self) -> IntArray:
+        """[N] int64: user · n_items + item, one number for each pair of the two."""
+        return self.user.astype(np.int64) * self.n_items + self.item
+
     @cached_property
     def age(self) -> IntArray:
         """[N] int64: how many events of the same user came later; 0 for a user's last event."""

@@ -8,7 +8,6 @@ import numpy as np
 
 from recsys.data.dataset import Holdout, Split
 from recsys.data.interactions import Interactions
-from recsys.data.schema import IntArray
 
 
 class LeakageError(RuntimeError):
@@ -46,16 +45,12 @@ def leakage_check(split: Split, method: str) -> dict[str, Any]:
     }
 
 
-def _pairs(events: Interactions) -> IntArray:
-    return events.user.astype(np.int64) * events.n_items + events.item
-
-
 def _check_partition(log: Interactions, parts: dict[str, Interactions]) -> None:
-    pairs = np.sort(np.concatenate([_pairs(part) for part in parts.values()]))
+    pairs = np.sort(np.concatenate([part.pairs for part in parts.values()]))
     repeated = int((np.diff(pairs) == 0).sum())
     if repeated:
         raise LeakageError(f"{repeated} (user, item) pairs stand in more than one part")
-    if not np.array_equal(pairs, np.sort(_pairs(log))):
+    if not np.array_equal(pairs, np.sort(log.pairs)):
         raise LeakageError(f"the parts hold {len(pairs)} pairs that are not the {len(log)} pairs of the log")
 
 
@@ -69,11 +64,11 @@ def _check_times(parts: dict[str, Interactions]) -> None:
 
 def _check_positions(log: Interactions, parts: dict[str, Interactions]) -> None:
     """The log is sorted by user, then time: within a user, the number of the part must not fall."""
-    pairs = _pairs(log)
+    pairs = log.pairs
     order = np.argsort(pairs)
     part_of = np.empty(len(log), dtype=np.int8)
     for number, part in enumerate(parts.values()):
-        part_of[order[np.searchsorted(pairs[order], _pairs(part))]] = number
+        part_of[order[np.searchsorted(pairs[order], part.pairs)]] = number
     falls = (np.diff(part_of) < 0) & (np.diff(log.user) == 0)
     if falls.any():
         raise LeakageError(f"{int(falls.sum())} events come before events of an earlier part of the same user")

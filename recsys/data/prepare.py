@@ -13,7 +13,7 @@ from recsys.data.idmap import IdMap
 from recsys.data.interactions import Interactions
 from recsys.data.leakage import leakage_check
 from recsys.data.prepared import Prepared
-from recsys.data.schema import EVENT, ITEM, RATING, REQUIRED, TIME, USER, BoolArray, FloatArray, IntArray
+from recsys.data.schema import EVENT, ITEM, RATING, REQUIRED, TIME, USER, BoolArray, FloatArray, IntArray, iso
 from recsys.data.split import split
 from recsys.errors import InputError
 
@@ -74,8 +74,8 @@ def prepare(
         "items": len(items),
         "interactions": n_distinct,
         "density": n_distinct / (len(users) * len(items)),
-        "first": _iso(time.min()),
-        "last": _iso(time.max()),
+        "first": iso(time.min()),
+        "last": iso(time.max()),
         "events_read": len(events) + forgotten,
         "dropped": {"forgotten": forgotten, **dropped, "repeated pair": len(log) - n_distinct},
         "user_features": len(of_users.names),
@@ -198,7 +198,3 @@ def _number(codes: IntArray, ids: Any, catalogue: "pd.Series[Any] | None" = None
     row = np.zeros(len(ids), dtype=np.int64)
     row[occurs] = numbers.rows(raw)
     return row[codes], numbers
-
-
-def _iso(seconds: int) -> str:
-    return pd.Timestamp(int(seconds), unit="s", tz="UTC").isoformat()

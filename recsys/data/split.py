@@ -66,7 +66,7 @@ def _first_events(log: Interactions) -> tuple[BoolArray, IntArray]:
 
     Pairs are numbered in the order of their first events.
     """
-    pair = log.user.astype(np.int64) * log.n_items + log.item
+    pair = log.pairs
     order = np.argsort(pair, kind="stable")  # stable: the earliest event of a pair comes first
     starts = np.diff(pair[order], prepend=-1) > 0
     first = np.zeros(len(log), dtype=bool)

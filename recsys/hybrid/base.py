@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Protocol, Self
 import numpy as np
 
 from recsys.data.dataset import Dataset
-from recsys.data.schema import FloatArray
+from recsys.data.schema import BoolArray, FloatArray
 from recsys.hybrid.members import Members
 from recsys.hybrid.pool import Pool
 from recsys.models.base import Recommender, State
@@ -47,6 +47,17 @@ class Combination:
         for member in self.members.values():
             member.fit(data)
         return self
+
+
+def set_above(first: BoolArray, scores: FloatArray, rest: FloatArray) -> FloatArray:
+    """`scores` where `first`, else `rest` moved below all of them; each keeps its order.
+
+    All [..., n]; along the last axis one shift moves the rest, no further than it has to: float32 near 10,000 could not
+    tell scores apart that differ by less than 0.001.
+    """
+    floor = scores.min(-1, keepdims=True, where=first, initial=0)
+    top = rest.max(-1, keepdims=True, where=~first, initial=0)
+    return np.where(first, scores, rest - top + (floor - 1)).astype(np.float32)
 
 
 def shares(names: tuple[str, ...], weights: FloatArray) -> dict[str, float]:

@@ -1,7 +1,8 @@
 """Cascade hybrid: one member recalls, the blend of all re-ranks what it recalled.
 
 The recaller is the member that brings the most of what validation users took into its best N; the blend's weights are
-fitted on that pool alone. Items that were not recalled keep the recaller's order, below all that were.
+fitted on what it brings and nothing else: what was taken and not recalled, no weight could rank. Items that were not
+recalled keep the recaller's order, below all that were.
 """
 
 from collections.abc import Mapping
@@ -10,15 +11,12 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from recsys.data.interactions import Interactions
-from recsys.data.schema import BoolArray, FloatArray
-from recsys.hybrid.base import Combination, as_state, shares
+from recsys.data.schema import FloatArray
+from recsys.hybrid.base import Combination, as_state, set_above, shares
 from recsys.hybrid.likelihood import fit_weights
-from recsys.hybrid.members import Members, best_unseen, chosen, standard_scores
+from recsys.hybrid.members import Members, chosen, each_placed
 from recsys.hybrid.pool import Pool
 from recsys.models.base import State
-
-BELOW = np.float32(1e4)
-"""Distance between what was recalled and what was not: above any blend of standardised scores."""
 
 
 class Cascade(Combination):
@@ -37,24 +35,25 @@ class Cascade(Combination):
         self.size = pool.size
         recalled = pool.rank < pool.size  # [C, M]
         self.recaller = int((recalled & pool.relevant[:, None]).sum(0).argmax())
-        self.w = fit_weights(pool, np.where(_brought(pool, self.recaller)[:, None], pool.z, np.float32(0)))
+        brought = pool.where(recalled[:, self.recaller])
+        self.w = fit_weights(brought, brought.z)
         return self
 
     def pool_scores(self, pool: Pool) -> FloatArray:
         """[C]"""
-        brought = _brought(pool, self.recaller)
-        return np.where(brought, pool.z @ self.w, pool.z[:, self.recaller] - BELOW).astype(np.float32)
+        brought = pool.rank[:, self.recaller] < pool.size
+        return set_above(brought, pool.z @ self.w, pool.z[:, self.recaller])
 
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the blend on the recaller's best N, the recaller below."""
-        z = standard_scores(self.members, history)  # [M, B, n]
-        recall = z[self.recaller]
-        best, place = best_unseen(recall, history, self.size)
-        recalled = np.zeros(recall.shape, np.bool_)
-        recalled[np.arange(len(best))[:, None], best] = place < self.size
-        blend = np.tensordot(self.w, z, axes=1)
-        scores: FloatArray = np.where(recalled, blend, recall - BELOW)
-        return scores
+        shape = (history.n_users, history.n_items)
+        blend, recalled, recall = np.zeros(shape, np.float32), np.zeros(shape, np.bool_), np.zeros(0, np.float32)
+        for m, (z, best, place) in enumerate(each_placed(self.members, history, self.size)):
+            blend += self.w[m] * z
+            if m == self.recaller:
+                recall = z
+                recalled[np.arange(len(best))[:, None], best] = place < self.size
+        return set_above(recalled, blend, recall)
 
     def compact(self) -> "Cascade":
         """Without members of weight 0 that do not recall."""
@@ -75,8 +74,3 @@ class Cascade(Combination):
         """Take back what `state` gave."""
         self.recaller, self.size, self.w = int(state["recaller"]), int(state["size"]), state["w"]
         return self
-
-
-def _brought(pool: Pool, recaller: int) -> BoolArray:
-    brought: BoolArray = pool.rank[:, recaller] < pool.size
-    return brought

@@ -69,16 +69,6 @@ def each_placed(members: Members, history: Interactions, size: int) -> Iterator[
             yield z, *best_unseen(z, history, size)
 
 
-def standard_scores(members: Members, history: Interactions) -> FloatArray:
-    """[M, B, n] float32: every member's standardised scores, in the order of `members`."""
-    return np.stack(
-        [
-            member.standard(history) if isinstance(member, Remembered) else standardise(member.score(history), history)
-            for member in members.values()
-        ]
-    )
-
-
 class Remembered:
     """A member that remembers its scores of the last batch, so that hybrids over it ask it once.
 
@@ -95,10 +85,6 @@ class Remembered:
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: the member's scores, a copy each time."""
         return self._batch(history)[1].copy()
-
-    def standard(self, history: Interactions) -> FloatArray:
-        """[B, n_items]: the member's standardised scores, a copy each time."""
-        return self._batch(history)[2].copy()
 
     def placed(self, history: Interactions, size: int) -> Placed:
         """The member's standardised scores, a copy each time, and the places of its best `size`."""

@@ -33,8 +33,8 @@ def save(model: Recommender, folder: Path) -> None:
     (folder / "model.json").write_text(json.dumps(what, indent=1), encoding="utf-8")
 
 
-def load(folder: Path, device: str = "cpu") -> Recommender:
-    """Read a model back, ready to score on this device.
+def load(folder: Path, device: str = "cpu", *, seed: int = 0) -> Recommender:
+    """Read a model back, ready to score on this device, and to be fitted anew from this seed.
 
     Raises:
         InputError: the folder holds no model.
@@ -45,9 +45,9 @@ def load(folder: Path, device: str = "cpu") -> Recommender:
     what = json.loads(path.read_text(encoding="utf-8"))
     model: Recommender
     if "members" in what:
-        members = {name: load(folder / "members" / name, device) for name in what["members"]}
+        members = {name: load(folder / "members" / name, device, seed=seed) for name in what["members"]}
         model = COMBINATIONS[what["name"]](members)
     else:
-        model = create(what["name"], what["config"], device=device)
+        model = create(what["name"], what["config"], seed=seed, device=device)
     with np.load(folder / "state.npz", allow_pickle=False) as state:
         return model.load(dict(state))

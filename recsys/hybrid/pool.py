@@ -4,7 +4,7 @@ Letters: U users, M members, C candidates (user-item pairs, all users together),
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -58,31 +58,23 @@ class Pool:
         """[U + 1]: candidates of user u are at indptr[u]:indptr[u + 1]."""
         return np.concatenate(([0], np.cumsum(np.bincount(self.user, minlength=self.n_users))))
 
+    def where(self, keep: BoolArray) -> "Pool":
+        """Only these candidates (a mask [C]), of the same users."""
+        columns = ("user", "item", "z", "rank", "relevant", "floor")
+        return replace(self, **{name: getattr(self, name)[keep] for name in columns})
+
     def select(self, users: BoolArray) -> "Pool":
         """Only these users (a mask [U]), renumbered."""
-        keep = users[self.user]
-        number = np.cumsum(users) - 1
-        return Pool(
-            self.members,
-            number[self.user[keep]],
-            self.item[keep],
-            self.z[keep],
-            self.rank[keep],
-            self.relevant[keep],
-            self.length[users],
-            self.n_relevant[users],
-            self.floor[keep],
-            self.size,
-        )
+        theirs, number = self.where(users[self.user]), np.cumsum(users) - 1
+        length, n_relevant = self.length[users], self.n_relevant[users]
+        return replace(theirs, user=number[theirs.user], length=length, n_relevant=n_relevant)
 
     def without(self, member: str) -> "Pool":
         """What the other members bring."""
         keep = [position for position, name in enumerate(self.members) if name != member]
         names = tuple(self.members[position] for position in keep)
-        brought = (self.rank[:, keep] < self.size).any(1)
-        z, rank = self.z[brought][:, keep], self.rank[brought][:, keep]
-        columns = (z, rank, self.relevant[brought], self.length, self.n_relevant, self.floor[brought], self.size)
-        return Pool(names, self.user[brought], self.item[brought], *columns)
+        left = self.where(self.rank[:, keep].min(1) < self.size)
+        return replace(left, members=names, z=left.z[:, keep], rank=left.rank[:, keep])
 
     def served(self, scores: FloatArray) -> FloatArray:
         """[C] scores as they would be served: those of popularity for users without history."""

@@ -15,7 +15,7 @@ from sklearn.ensemble import HistGradientBoostingClassifier
 
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.hybrid.base import Combination, as_state, shares
+from recsys.hybrid.base import Combination, as_state, set_above, shares
 from recsys.hybrid.likelihood import fit_weights
 from recsys.hybrid.members import Members
 from recsys.hybrid.pool import Pool, ranked_scores
@@ -23,8 +23,6 @@ from recsys.models.base import State
 
 NEGATIVES = 60
 """Candidates not taken that a user contributes, at random."""
-BELOW = np.float32(1e4)
-"""Distance between what the learner ranks and what it does not."""
 TRUSTED = ["sklearn.ensemble._hist_gradient_boosting.predictor.TreePredictor"]
 
 
@@ -78,12 +76,13 @@ class Stacking(Combination):
         """[B, n_items]: the learner on the union of the members' best, the blend below."""
         z, rank = ranked_scores(self.members, history, self.size)  # each [M, B, n]
         blend = np.tensordot(self.w, z, axes=1).astype(np.float32)
-        user, item = np.nonzero((rank < self.size).any(0))
+        brought = rank.min(0) < self.size
+        user, item = np.nonzero(brought)
         pick = (slice(None), user, item)
         judged = self._judge(z[pick].T, rank[pick].T.astype(np.float32), history.lengths[user])
-        scores: FloatArray = blend - BELOW
-        scores[user, item] = judged + np.float32(1e-4) * blend[user, item]
-        return scores
+        scores = np.zeros_like(blend)
+        scores[brought] = judged + np.float32(1e-4) * blend[brought]
+        return set_above(brought, scores, blend)
 
     def compact(self) -> "Stacking":
         """Itself: the learner hears every member."""

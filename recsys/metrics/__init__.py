@@ -1,1 +1,1 @@
-"""Ranking, beyond-accuracy and rating metrics, and paired intervals."""
+"""Ranking and beyond-accuracy metrics, and paired intervals."""

@@ -5,6 +5,8 @@ a large mean is skewed to the right, and so is what is drawn from it. With 50 to
 two equal models differ "provably" in 3.5% of all cases instead of 2.5%; BCa and bootstrap-t, which follow the skew
 further, in 4.5% to 6%. The symmetric interval (Hall 1988, "On symmetric bootstrap confidence intervals") stays within
 2.5% from 20 users on (`tests/metrics/test_intervals.py`, `bench/rows/gate.py`).
+
+Whoever is alone in a stratum has no spread there, and joins the largest stratum, of equals that of the lowest label.
 """
 
 import math
@@ -27,7 +29,19 @@ class Gain:
 
     mean: float
     lo: float
+    """−∞, and `hi` ∞, where there is one user only."""
     hi: float
+
+    @property
+    def bounds(self) -> str:
+        """The interval for a person to read.
+
+        >>> Gain(0.02, 0.01, 0.03).bounds, Gain(0.02, -math.inf, math.inf).bounds
+        ('[+0.0100, +0.0300]', '[-∞, +∞] (one user judged, too few to tell)')
+        """
+        if math.isinf(self.hi):
+            return "[-∞, +∞] (one user judged, too few to tell)"
+        return f"[{self.lo:+.4f}, {self.hi:+.4f}]"
 
 
 def bootstrap_mean(
@@ -38,7 +52,7 @@ def bootstrap_mean(
     seed: int = 0,
     strata: IntArray | None = None,
 ) -> tuple[float, float]:
-    """Interval of the mean of a per-user metric.
+    """Interval of the mean of a per-user metric; of one user from 0 to 1, all that a metric can be.
 
     Args:
         values: [U], one a user.
@@ -51,6 +65,8 @@ def bootstrap_mean(
         ValueError: there are no users, `strata` has another length, or a value is not finite.
     """
     labels = _labels(values, strata)
+    if len(values) == 1:
+        return 0.0, 1.0
     generator = np.random.default_rng(seed)
     totals = np.zeros(resamples)
     for group in _groups(values, labels):
@@ -72,19 +88,21 @@ def symmetric_interval(
 
     It reaches as far as the share `confidence` of resampled means lies from the mean, times what small samples lack:
     √(n / (n - 1)) within each stratum for the spread, and t / z with n - strata degrees of freedom for not knowing it.
+    One user says nothing of the others: the interval is infinite.
     Arguments and errors are those of `bootstrap_mean`.
     """
-    labels = _labels(values, strata)
+    labels, mean = _labels(values, strata), float(values.mean())
+    if len(values) == 1:
+        return Gain(mean, -math.inf, math.inf)
     generator = np.random.default_rng(seed)
     away, n_strata = np.zeros(resamples), 0
     for group in _groups(values, labels):
-        spread = np.sqrt(len(group) / max(len(group) - 1, 1))
+        spread = np.sqrt(len(group) / (len(group) - 1))
         away += spread * (_resampled_totals(group, resamples, generator) - group.sum())
         n_strata += 1
     inside = (1 + confidence) / 2
-    unknown = stdtrit(max(len(values) - n_strata, 1), inside) / ndtri(inside)
+    unknown = stdtrit(len(values) - n_strata, inside) / ndtri(inside)
     reach = float(unknown * np.quantile(np.abs(away), confidence) / len(values))
-    mean = float(values.mean())
     return Gain(mean, mean - reach, mean + reach)
 
 
@@ -129,14 +147,15 @@ def wilson(hits: int, trials: int, confidence: float = 0.95) -> tuple[float, flo
 
 
 def _labels(values: PerUser, strata: IntArray | None) -> IntArray:
-    """[U] the stratum of each value, all of them checked."""
+    """[U] the stratum of each value, with two users or more where there are as many; all of them checked."""
     labels = np.zeros(len(values), dtype=np.int64) if strata is None else strata
     if len(values) == 0 or len(labels) != len(values):
         seen = f"{len(values)} values and {len(labels)} labels"
         raise ValueError(f"an interval needs users, and one label each; seen {seen}")
     if not np.isfinite(values).all():
         raise ValueError("values hold NaN or infinity; there is no mean to give an interval for")
-    return labels
+    _, group, users = np.unique(labels, return_inverse=True, return_counts=True)
+    return np.where(users[group] == 1, users.argmax(), group)
 
 
 def _groups(values: PerUser, labels: IntArray) -> Iterator[PerUser]:

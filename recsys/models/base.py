@@ -1,5 +1,6 @@
 """What every candidate and every hybrid is: fitted on a dataset, scoring histories."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
@@ -93,6 +94,13 @@ class Range(Section):
         """Whether the search could come to this value."""
         return bool(self.low <= value <= self.high)
 
+    def within(self, fits: Callable[[Any], bool]) -> "Range":
+        """The same up to the largest whole number that fits; fractions size nothing, they stay."""
+        if not self.integer:
+            return self
+        values = range(int(self.low), int(self.high) + 1)
+        return self.model_copy(update={"high": self.low + bisect_left(values, True, key=lambda v: not fits(v)) - 1})
+
 
 class Choice(Section):
     """One of a few values."""
@@ -102,6 +110,10 @@ class Choice(Section):
     def allows(self, value: Any) -> bool:
         """Whether the search could come to this value."""
         return value in self.values
+
+    def within(self, fits: Callable[[Any], bool]) -> "Choice":
+        """Those that fit."""
+        return Choice(values=tuple(value for value in self.values if fits(value)))
 
 
 Space = Mapping[str, Range | Choice]

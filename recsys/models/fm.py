@@ -33,7 +33,16 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.bag import bag
 from recsys.models.base import ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import Batch, Dropout, Windows, draw_negatives, sampled_softmax, spectral_vectors, train
+from recsys.models.training import (
+    Batch,
+    Dropout,
+    Windows,
+    draw_negatives,
+    sampled_softmax,
+    spectral_bytes,
+    spectral_vectors,
+    train,
+)
 
 STD = 0.1
 """Standard deviation of the first vectors."""
@@ -117,9 +126,17 @@ class FM:
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
-        """Three item tables with Adam's two moments and a spare, the items kept for scoring, a batch's activations."""
-        items = data.interactions.n_items * config.width
-        return (16 * 3 + 4) * items + 32 * config.batch_tokens * config.negatives
+        """Three item tables, and either their first vectors in the making or what training and scoring take.
+
+        That is moments, a spare, a batch's activations, the vectors of all items; and where attributes foretell some of
+        them, three matrices of attributes by attributes.
+        """
+        log, d = data.interactions, config.width
+        n_attributes = 0 if data.item_features is None else data.item_features.shape[1]
+        tables = 12 * log.n_items * d
+        foretold = 24 * n_attributes**2 if (np.bincount(log.item, minlength=log.n_items) == 0).any() else 0
+        scoring = 20 * log.n_items * d + foretold
+        return tables + max(spectral_bytes(log, d), 3 * tables + 32 * config.batch_tokens * config.negatives + scoring)
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Predict every event from the bag of events before it, the last one, and attributes."""

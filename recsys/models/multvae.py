@@ -30,7 +30,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.bag import bag
 from recsys.models.base import HALF_LIVES, Choice, ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import draw_negatives, popularity_bias, spectral_vectors, train
+from recsys.models.training import draw_negatives, popularity_bias, spectral_bytes, spectral_vectors, train
 
 FIRST_LOGIT = 2.0
 """By how much two items of one direction attract each other when training starts."""
@@ -117,8 +117,12 @@ class MultVAE:
 
     @classmethod
     def memory_bytes(cls, config: MultVAEConfig, data: Dataset) -> int:
-        """Two item tables with Adam's two moments and a spare, and the logits of a batch."""
-        return 32 * data.interactions.n_items * config.width + 32 * config.batch_users * 4 * config.negatives
+        """The log, two item tables, and either their first vectors in the making or moments, a spare and a batch."""
+        log, d = data.interactions, config.width
+        tables = 8 * log.n_items * d
+        rows = min(log.n_items, config.batch_users * len(log) // log.n_users + config.negatives)  # of a batch's softmax
+        batch = rows * (24 * d + 32 * config.batch_users)
+        return 8 * len(log) + tables + max(spectral_bytes(log, d), 3 * tables + batch)
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Reconstruct histories from a random half of themselves."""

@@ -34,6 +34,7 @@ from recsys.models.training import (
     draw_negatives,
     popularity_bias,
     sampled_softmax,
+    spectral_bytes,
     spectral_vectors,
     train,
 )
@@ -133,9 +134,11 @@ class SASRec:
 
     @classmethod
     def memory_bytes(cls, config: SASRecConfig, data: Dataset) -> int:
-        """Item table with Adam's two moments and a spare, and the activations of a batch."""
-        activations = config.batch_tokens * (config.blocks * 30 * config.width + 4 * config.negatives)
-        return 16 * data.interactions.n_items * config.width + 4 * activations
+        """Item table, and either its first vectors in the making or its moments, a spare and a batch's activations."""
+        log = data.interactions
+        table = 4 * log.n_items * config.width
+        activations = config.batch_tokens * ((40 * config.blocks + 160) * config.width + 8 * config.negatives)
+        return table + max(spectral_bytes(log, config.width), 3 * table + 4 * activations)
 
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Predict every event from the events before it."""

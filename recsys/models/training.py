@@ -124,6 +124,14 @@ def spectral_vectors(log: Interactions, d: int, std: float) -> Tensor:
     return vectors
 
 
+def spectral_bytes(log: Interactions, d: int) -> int:
+    """Peak memory of `spectral_vectors`, bytes: two copies of the log, and five arrays of users and items by d + 10.
+
+    The randomised SVD looks for ten directions more than it keeps.
+    """
+    return 16 * len(log) + 20 * (log.n_users + log.n_items) * (d + 10)
+
+
 def popularity_bias(log: Interactions) -> Tensor:
     """[n] biases to start a softmax from: log(1 + events of the item), less the mean.
 

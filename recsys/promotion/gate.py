@@ -53,7 +53,7 @@ class Verdict:
         """Text for the tags of a model version: `promotion.promoted`, `.reasons`, and every number behind them."""
         tags = {"promotion.promoted": str(self.promoted).lower(), "promotion.reasons": "\n".join(self.reasons)}
         if self.gain is not None:
-            tags["promotion.gain"] = f"{self.gain.mean:+.4f} [{self.gain.lo:+.4f}, {self.gain.hi:+.4f}]"
+            tags["promotion.gain"] = f"{self.gain.mean:+.4f} {self.gain.bounds}"
         if found := self.compared:
             tags |= {
                 "promotion.baseline": found.baseline,
@@ -116,7 +116,7 @@ def _gain(evidence: Evidence, config: PromotionSection, seed: int) -> tuple[Gain
     reason = (
         f"{METRIC} {compared.challenger_mean:.4f} against {compared.baseline_mean:.4f} of {baseline.name}"
         f"{'' if has_champion else ' (no champion yet)'}: {gain.mean:+.4f}, "
-        f"{config.confidence:.0%} interval [{gain.lo:+.4f}, {gain.hi:+.4f}], needs > {needed:.4f}"
+        f"{config.confidence:.0%} interval {gain.bounds}, needs > {needed:.4f}"
         f"{_doubt(config) if evidence.refresh and has_champion else ''}: {_word(gained)}"
         f"{', no gain: every user is served exactly as well as before' if same else ''}"
     )

@@ -37,7 +37,7 @@ class Drop:
     """The challenger may be lower than the champion by a share at most; without a champion nothing is compared.
 
     Where there is a value a user, a lower mean must also be no chance: the interval of the paired difference lies
-    below 0. A tail in which one user of fifty finds anything says nothing.
+    below 0. A tail in which one user of fifty finds anything says nothing, nor does a single cold user.
     """
 
     name: str
@@ -48,7 +48,8 @@ class Drop:
         """A value that is no number is too low."""
         if evidence.baseline_kind != "champion":
             return None
-        ours, theirs = (np.atleast_1d(self.of(side)) for side in (evidence.challenger, evidence.baseline))
+        sides = [self.of(side) for side in (evidence.challenger, evidence.baseline)]
+        ours, theirs = map(np.atleast_1d, sides)
         limit = self.limit(config)
         if not (len(ours) and len(theirs)):
             reason = "has no test users to be measured on"
@@ -61,10 +62,10 @@ class Drop:
             # A drop exactly at the limit holds, whatever the division rounds to.
             holds = change >= -limit - 1e-12
             reason = f"{value:.4f} against {champion:.4f}, {change:+.1%}, may drop by {limit:.1%}"
-            if not holds and len(ours) > 1:
+            if not holds and isinstance(sides[0], np.ndarray):
                 gain = paired_bootstrap(ours, theirs, confidence=config.confidence, resamples=config.bootstrap)
                 holds = gain.hi >= 0
-                reason += f", {config.confidence:.0%} interval of the difference [{gain.lo:+.4f}, {gain.hi:+.4f}]"
+                reason += f", {config.confidence:.0%} interval of the difference {gain.bounds}"
                 reason += " holds 0" if holds else ""
         return GuardResult(self.name, "at least", value, champion, limit, holds, reason)
 
@@ -103,7 +104,7 @@ class NotProvenWorse:
             f"{ours.dr.mean:.4f} against {theirs.dr.mean:.4f} a place shown, doubly robust "
             f"(SNIPS {ours.snips.mean:.4f} against {theirs.snips.mean:.4f}), on {found.requests:,} logged requests, "
             f"effective sample {ours.effective:,.0f} and {theirs.effective:,.0f}: {gain.mean:+.4f}, "
-            f"{config.confidence:.0%} interval [{gain.lo:+.4f}, {gain.hi:+.4f}], must reach 0"
+            f"{config.confidence:.0%} interval {gain.bounds}, must reach 0"
         )
         return GuardResult(self.name, "at least", ours.dr.mean, theirs.dr.mean, 0.0, gain.hi >= 0, reason)
 

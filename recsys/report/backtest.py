@@ -85,9 +85,8 @@ def picture(summary: Summary) -> "Figure":
         means = [one.ndcg[policy].mean for one in shown]
         left.plot(numbers, means, color=COLOURS[policy], linewidth=2, label=LABELS[policy])
     loop = [one.ndcg["loop"] for one in shown]
-    left.fill_between(
-        numbers, [one.lo for one in loop], [one.hi for one in loop], color=COLOURS["loop"], alpha=0.12, linewidth=0
-    )
+    lo, hi = (np.array(bound, float) for bound in ([one.lo for one in loop], [one.hi for one in loop]))
+    left.fill_between(numbers, lo, hi, color=COLOURS["loop"], alpha=0.12, linewidth=0)
     _decisions(left, shown)
     left.set_title(f"{METRIC} by period, 95% interval of the loop", loc="left", weight="bold")
     users = np.array([one.users for one in shown])
@@ -156,4 +155,6 @@ def _plain(value: float) -> str:
 
 
 def _estimate(found: Estimate, form: Callable[[float], str] = _plain) -> str:
+    if found.lo is None or found.hi is None:
+        return f"{form(found.mean)} (one user, no interval)"
     return f"{form(found.mean)} [{form(found.lo)}, {form(found.hi)}]"

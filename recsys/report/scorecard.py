@@ -101,8 +101,9 @@ class GainRecord(Record):
     """Mean paired gain in ndcg@10 over what was to beat, and its interval."""
 
     mean: float
-    lo: float
-    hi: float
+    lo: float | None
+    """None, as `hi`, where one user was judged."""
+    hi: float | None
 
 
 class PromotionRecord(Record):

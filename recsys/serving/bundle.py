@@ -33,7 +33,7 @@ from recsys.data.catalogue import IDS, load_features, save_catalogue
 from recsys.data.dataset import Dataset, Split
 from recsys.data.idmap import UNKNOWN, IdMap
 from recsys.data.interactions import Interactions
-from recsys.data.schema import ITEM, TIME, USER, BoolArray, FloatArray, IntArray
+from recsys.data.schema import ITEM, TIME, USER, BoolArray, FloatArray
 from recsys.data.split import distinct
 from recsys.errors import InputError
 from recsys.hybrid import persistence
@@ -145,7 +145,7 @@ class Bundle:
             features = sparse.csr_matrix((features.data, features.indices, ends), shape=shape)
         log = distinct(replace(old, n_users=len(users), features=features).union(new))
         data = replace(self.data, interactions=log, users=users)
-        known = np.isin(_pairs(log), _pairs(old.where(self.in_evaluated)))
+        known = np.isin(log.pairs, old.where(self.in_evaluated).pairs)
         manifest = self.manifest.model_copy(update={"last_event": int(log.time.max())})
         return replace(self, manifest=manifest, data=data, in_evaluated=known)
 
@@ -191,7 +191,7 @@ def write_bundle(
     """
     folder.mkdir(parents=True, exist_ok=True)
     data, log = split.data, split.data.interactions
-    known = np.isin(_pairs(log), _pairs(split.for_test.interactions))
+    known = np.isin(log.pairs, split.for_test.interactions.pairs)
     np.savez_compressed(
         folder / LOG, user=log.user, item=log.item, time=log.time, weight=log.weight, in_evaluated=known
     )
@@ -201,7 +201,3 @@ def write_bundle(
     # Last: a folder with a manifest is complete.
     (folder / MANIFEST).write_text(manifest.model_dump_json(indent=1), encoding="utf-8")
     return Bundle.load(folder)
-
-
-def _pairs(events: Interactions) -> IntArray:
-    return events.user.astype(np.int64) * events.n_items + events.item

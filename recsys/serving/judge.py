@@ -1,7 +1,6 @@
 """Judging honestly: which model of a registered bundle may be scored on a new test, over the new catalogue."""
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
 
 import numpy as np
 from scipy import sparse
@@ -9,7 +8,7 @@ from scipy import sparse
 from recsys.data.dataset import Dataset, Split
 from recsys.data.idmap import UNKNOWN
 from recsys.data.interactions import Interactions
-from recsys.data.schema import FloatArray
+from recsys.data.schema import FloatArray, iso
 from recsys.models.base import Recommender
 from recsys.serving.bundle import Bundle
 
@@ -95,16 +94,12 @@ def _seen(bundle: Bundle, trained: Interactions, split: Split, method: str) -> s
     item = bundle.data.items.rows(split.data.items.values)[truth.item]
     both = (user != UNKNOWN) & (item != UNKNOWN)
     pairs = user[both] * trained.n_items + item[both]
-    overlap = int(np.isin(pairs, trained.user.astype(np.int64) * trained.n_items + trained.item).sum())
+    overlap = int(np.isin(pairs, trained.pairs).sum())
     if overlap:
         return f"{overlap} of {len(truth)} test events"
     start = int(split.test_events.time.min())
     late = trained.time >= start
     if method == "time" and late.any():
         last = int(trained.time.max())
-        return f"{int(late.sum())} events up to {_iso(last)}, and the test begins at {_iso(start)}"
+        return f"{int(late.sum())} events up to {iso(last)}, and the test begins at {iso(start)}"
     return ""
-
-
-def _iso(seconds: int) -> str:
-    return datetime.fromtimestamp(seconds, UTC).isoformat()

@@ -16,18 +16,17 @@ if TYPE_CHECKING:
 SCHEME = "models:/"
 
 
-def load_engine(uri: str | None = None, forgotten: "Forgotten | None" = None, device: str = "cpu") -> Engine:
+def load_engine(uri: str | None = None, forgotten: "Forgotten | None" = None) -> Engine:
     """The engine of a registered version.
 
     Args:
         uri: as `pick` takes it.
         forgotten: users whom it answers like strangers, though the version may still hold what they did.
-        device: on which the model scores.
 
     Raises:
         InputError: there is no such version, or several could be meant.
     """
-    bundle = Bundle.load(registry.download(pick(uri, registry.versions())), device)
+    bundle = Bundle.load(registry.download(pick(uri, registry.versions())))
     return Engine(bundle if forgotten is None else bundle.without(forgotten))
 
 

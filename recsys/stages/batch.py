@@ -35,6 +35,7 @@ from recsys.registry import CHAMPION, Version
 from recsys.serving.bundle import Bundle
 from recsys.serving.load import pick
 from recsys.serving.recommender import Engine
+from recsys.stages.candidates import device_of
 from recsys.stages.retraining import champion
 from recsys.stages.workspace import code_digest
 
@@ -74,7 +75,8 @@ def recommend_all(
     """Answer everybody in the log of a version, and who came in since; the tracking store is open.
 
     Args:
-        config: its ingested events count as what users have done since; forgotten users are left out.
+        config: its ingested events count as what users have done since; forgotten users are left out; its device
+            scores.
         k: items an answer has, at least 1; fewer where the catalogue has no more.
         out: folder for the batches; default: STORE/recommendations/MODEL.
         model: which version answers, as `recsys.serving.load.pick` takes it; default: the champion.
@@ -154,7 +156,7 @@ def batch_markdown(batch: Batch, folder: Path) -> str:
 def _inputs(config: Config) -> tuple[object, ...]:
     """What the answers of a version depend on, beside who was forgotten."""
     ingested, data = parts.contents(parts.folder_of(config.store, config.name)), config.data
-    return ingested, data.event_weights, data.min_rating, PART_USERS, code_digest(*CODE)
+    return ingested, data.event_weights, data.min_rating, PART_USERS, device_of(config), code_digest(*CODE)
 
 
 def _answer(config: Config, version: Version, forgotten: Forgotten, k: int, folder: Path) -> tuple[int, int, int]:
@@ -163,7 +165,7 @@ def _answer(config: Config, version: Version, forgotten: Forgotten, k: int, fold
     Returns:
         Users and rows of all parts, and events that counted beside those the version was fitted on.
     """
-    bundle, users, since = _as_of_now(Bundle.load(registry.download(version)), config, forgotten)
+    bundle, users, since = _as_of_now(Bundle.load(registry.download(version), device_of(config)), config, forgotten)
     engine, rows = Engine(bundle), 0
     kinds = [(name, _kind(ids)) for name, ids in ((USER, bundle.data.users), (ITEM, bundle.data.items))]
     schema = pa.schema([*kinds, ("score", pa.float32()), ("rank", pa.int32()), ("source", pa.string())])

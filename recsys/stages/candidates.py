@@ -3,7 +3,8 @@
 import json
 import logging
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +14,7 @@ from recsys.data.atomic import mark_used, new_folder, room
 from recsys.data.prepared import Prepared
 from recsys.hybrid import persistence
 from recsys.hybrid.pool import FLOOR
-from recsys.models.base import Recommender
+from recsys.models.base import Recommender, Space
 from recsys.models.table import TABLE, create
 from recsys.stages.workspace import code_digest, work
 from recsys.tuning.study import Tuned, best_model, tune
@@ -66,14 +67,33 @@ def check(config: Config) -> None:
 
 def refusal(name: CandidateName, config: Config, prepared: Prepared) -> str | None:
     """Why a candidate cannot be fitted within the memory budget; none when it can, or when nothing goes without it."""
-    model = create(name, config.models.params.get(name))
-    estimate = TABLE[name].memory_bytes(model.config, prepared.split.for_test) / 2**30
+    estimate = _gib(name, config.models.params.get(name, {}), prepared)
     if estimate <= config.models.memory_gib or name == FLOOR:
         return None
+    log = prepared.split.for_test.interactions
     return (
-        f"{name} is left out: a catalogue of {prepared.split.data.interactions.n_items:,} items needs an estimated "
+        f"{name} is left out: {len(log):,} events of {log.n_users:,} users on {log.n_items:,} items need an estimated "
         f"{estimate:.1f} GiB, models.memory_gib allows {config.models.memory_gib:g}"
     )
+
+
+def space_within(name: str, config: Config, prepared: Prepared) -> Space:
+    """What the search may vary, without sizes that would need more than `models.memory_gib`.
+
+    Each parameter is looked at by itself, beside the starting point, which fits.
+    """
+    start = config.models.params.get(name, {})
+
+    def fits(key: str, value: Any) -> bool:
+        return _gib(name, {**start, key: value}, prepared) <= config.models.memory_gib
+
+    return {key: values.within(partial(fits, key)) for key, values in TABLE[name].SPACE.items()}
+
+
+def _gib(name: str, params: Mapping[str, Any], prepared: Prepared) -> float:
+    """Estimate of the peak memory of the refit on train and validation, GiB."""
+    config = TABLE[name].Config.model_validate(dict(params))
+    return TABLE[name].memory_bytes(config, prepared.split.for_test) / 2**30
 
 
 def first_look(
@@ -144,8 +164,8 @@ def _tuned(
     with room(folder):
         tuned = tune(
             name, split.for_validation, split.validation, config.tuning, config.models.params.get(name, {}),
-            folder=folder, seconds=seconds, first_only=first_only, seed=config.seed, device=device_of(config),
-            on_trial=on_trial,
+            folder=folder, seconds=seconds, space=space_within(name, config, prepared), first_only=first_only,
+            seed=config.seed, device=device_of(config), on_trial=on_trial,
         )  # fmt: skip
     return Searched(tuned=tuned, folder=str(folder))
 
@@ -154,7 +174,8 @@ def _folder(name: str, config: Config, prepared: Prepared) -> Path:
     """More trials or more time go on with the same study; anything else that matters starts another one."""
     search = config.tuning.model_dump(exclude={"trials", "timeout"})
     parts: tuple[Any, ...] = (prepared.summary["digest"], config.models.params.get(name, {}), search, config.seed)
-    key = digest_of_parts(*parts, device_of(config), code_digest("models", "tuning", "metrics"))
+    space = {key: values.model_dump() for key, values in space_within(name, config, prepared).items()}
+    key = digest_of_parts(*parts, space, device_of(config), code_digest("models", "tuning", "metrics"))
     return work(config, "candidates", f"{name}-{key}")
 
 

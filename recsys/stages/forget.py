@@ -18,7 +18,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 from filelock import FileLock
 
-from recsys import stale, tracking
+from recsys import retention, stale, tracking
 from recsys.data import parts
 from recsys.data.atomic import new_file
 from recsys.data.catalogue import IDS, holds_user
@@ -83,7 +83,7 @@ def forget(store: str | Path, user_id: str, *, delete_versions: bool = False) ->
     deleted: list[Version] = []
     for version in _versions_of(store, user_id):
         stale.mark(version, REASON)
-        went = delete_versions and stale.delete(version)
+        went = delete_versions and retention.delete(version)
         (deleted if went else kept).append(version)
     return Gone(erased.events, erased.quarantined, ingested, recommendations, computed, tuple(kept), tuple(deleted))
 

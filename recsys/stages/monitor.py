@@ -15,7 +15,7 @@ import pandas as pd
 from recsys import registry
 from recsys.config import Config, Section
 from recsys.data.contract import DAY
-from recsys.data.schema import EVENT, ITEM, TIME, USER
+from recsys.data.schema import EVENT, ITEM, TIME, USER, iso
 from recsys.errors import InputError
 from recsys.feedback.database import is_there
 from recsys.feedback.event import IMPRESSION, MOMENT, said_of
@@ -147,8 +147,8 @@ def watch(config: Config, since: int) -> Watched:
     return Watched(
         name=config.name,
         model=config.model_name,
-        since=_iso(since),
-        until=_iso(datetime.now(UTC).timestamp()),
+        since=iso(since),
+        until=iso(datetime.now(UTC).timestamp()),
         impressions=len(shown),
         responses=len(taken),
         versions=tuple(_served(name, shown[shown[VERSION] == name], _bundle(name, named), first) for name in names),
@@ -250,7 +250,3 @@ def _daily(shown: pd.DataFrame, taken: pd.DataFrame) -> tuple[Day, ...]:
     return tuple(
         Day.model_validate({"day": day, **counts}) for day, counts in days.sort_index().to_dict("index").items()
     )
-
-
-def _iso(seconds: float) -> str:
-    return datetime.fromtimestamp(int(seconds), UTC).isoformat()

@@ -24,7 +24,7 @@ from recsys.records import Move
 from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
 from recsys.serving.judge import Rebased, comparable
-from recsys.stages.candidates import Fitted
+from recsys.stages.candidates import Fitted, device_of
 from recsys.stages.evaluate import Tested, members_for_test, strata
 from recsys.stages.hybrids import Chosen, restored
 from recsys.stages.off_policy import off_policy
@@ -46,8 +46,8 @@ class Promotion(Section):
 
     promoted: bool
     reasons: tuple[str, ...]
-    gain: tuple[float, float, float] | None
-    """Mean, lower and upper bound of the gain in ndcg@10."""
+    gain: tuple[float, float | None, float | None] | None
+    """Mean, lower and upper bound of the gain in ndcg@10; no bounds where one user was judged."""
     champion: int | None
     """Version that answers now."""
     version: int | None
@@ -124,11 +124,11 @@ def evaluated_model(config: Config, fitted: Mapping[str, Fitted], outcome: Chose
 
 
 def _outcome(verdict: Verdict, champion: int | None, version: int | None, config: Config) -> Promotion:
-    gain = None if verdict.gain is None else (verdict.gain.mean, verdict.gain.lo, verdict.gain.hi)
+    plain = verdict.to_dict()["gain"]
     return Promotion(
         promoted=verdict.promoted,
         reasons=verdict.reasons,
-        gain=gain,
+        gain=None if plain is None else (plain["mean"], plain["lo"], plain["hi"]),
         champion=champion,
         version=version,
         serving="all events" if config.promotion.refit == "all" else "train + validation",
@@ -233,7 +233,7 @@ def build(
         # A copy through the disk: refitting must not touch the model that was evaluated.
         with TemporaryDirectory(dir=folder.parent) as copy:
             persistence.save(evaluated, Path(copy))
-            serving = persistence.load(Path(copy))
+            serving = persistence.load(Path(copy), device_of(config), seed=config.seed)
         log.info("promote: the winner is refit on all %s events", f"{len(split.data.interactions):,}")
         serving.fit(split.data)
     else:

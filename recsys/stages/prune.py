@@ -19,7 +19,7 @@ from typing import Final
 
 from filelock import FileLock
 
-from recsys import registry, retention, stale
+from recsys import registry, retention
 from recsys.config import Config
 from recsys.data import parts
 from recsys.data.atomic import companion_of, companions, last_used, remove_folder, size_mib
@@ -81,7 +81,7 @@ def survey(config: Config) -> list[Item]:
         *_folders(REPLAY, Path(config.store) / "backtest", config),
         *_results(config),
         *(
-            Item(VERSION, str(one), retention.mib_of(one), staying.get(one.number), partial(stale.delete, one))
+            Item(VERSION, str(one), retention.mib_of(one), staying.get(one.number), partial(retention.delete, one))
             for one in versions
         ),
         *(

@@ -25,7 +25,7 @@ from recsys.data.dataset import Dataset, Holdout
 from recsys.hybrid import persistence
 from recsys.hybrid.fallback import WithFallback
 from recsys.metrics.evaluation import score_metric
-from recsys.models.base import Choice, Range, Recommender
+from recsys.models.base import Choice, Range, Recommender, Space
 from recsys.models.table import TABLE, create
 from recsys.tuning.trial import TrialRecord, run_trial
 
@@ -65,6 +65,7 @@ def tune(
     *,
     folder: Path,
     seconds: float,
+    space: Space | None = None,
     first_only: bool = False,
     seed: int = 0,
     device: str = "cpu",
@@ -80,6 +81,7 @@ def tune(
         start: parameters that differ from the model's defaults in the first trial, and stay where not searched.
         folder: keeps the study and the best model; the same folder resumes.
         seconds: after which no trial but the first goes on: no epoch starts, nor a fit that would not end in time.
+        space: what the search varies; default: the model's `SPACE`.
         first_only: stop after the first trial; a later call goes on.
         seed: of the model.
         device: of the model.
@@ -87,12 +89,12 @@ def tune(
     """
     folder.mkdir(parents=True, exist_ok=True)
     first = create(name, start).config
-    space = {
+    searched = {
         key: _distribution(values)
-        for key, values in TABLE[name].SPACE.items()
+        for key, values in (TABLE[name].SPACE if space is None else space).items()
         if values.allows(getattr(first, key))  # a value set outside the range is meant to stay
     }
-    study = _study(name, folder, {key: getattr(first, key) for key in space})
+    study = _study(name, folder, {key: getattr(first, key) for key in searched})
     _tell(study, on_trial)
     judge = _judge(data, holdout.sample(config.max_users, config.seed), config.metric)
     before = reused = len(_done(study))
@@ -106,7 +108,7 @@ def tune(
         study.sampler = optuna.samplers.TPESampler(
             seed=config.seed * 1000 + finished + failures, n_startup_trials=STARTUP_TRIALS, multivariate=True
         )
-        trial = study.ask(space)
+        trial = study.ask(searched)
         model = create(name, {**start, **trial.params}, seed=seed, device=device)
         report = partial(_report, trial)
         left = seconds - _spent(study)

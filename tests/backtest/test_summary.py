@@ -7,10 +7,12 @@ import pytest
 from recsys.backtest.outcome import Outcome, keep
 from recsys.backtest.replay import Period
 from recsys.backtest.setting import Setting
-from recsys.backtest.summary import summarize
+from recsys.backtest.summary import Summary, summarize
 from recsys.config import parse
 from recsys.data.idmap import IdMap
 from recsys.errors import InputError
+from recsys.report.backtest import picture, totals_table, verdict
+from recsys.report.figures import png
 from recsys.retraining import Decision
 
 
@@ -60,6 +62,14 @@ def test_periods_in_which_nobody_took_anything_new(replay):
     found = summarize(replay([("ann", 0.0, 0.5, 1.0)], [], []))
     assert [one.users for one in found.periods] == [1, 0, 0]
     assert found.late == found.whole
+
+
+def test_one_user_has_no_interval_of_the_gain(replay):
+    found = summarize(replay([("ann", 0.0, 0.5, 1.0)]))
+    assert Summary.model_validate_json(found.model_dump_json()) == found
+    assert "+0.5000 (one user, no interval) against always overwrite" in verdict(found)
+    assert "1.0000 [0.0000, 1.0000]" in totals_table(found)
+    assert png(picture(found))
 
 
 def test_nobody_took_anything_new_at_all(replay):

@@ -46,6 +46,13 @@ def test_a_segment_that_is_below_beyond_doubt_misses(per_user):
     assert figures["tail, ndcg@10"].note == "a; gain -0.2000, 95% interval -0.2000 to -0.2000"
 
 
+def test_a_segment_of_one_user_is_not_compared(per_user):
+    alone = {f"{name}/tail": np.where(np.arange(40) == 7, per_user[f"{name}/tail"], np.nan) for name in "abh"}
+    figures = {figure.what: figure for figure in compared(per_user | alone, "h", ["a", "b"], "a", least=None)}
+    assert "tail, ndcg@10" not in figures
+    assert figures["upper bound of the gain on any segment"].met
+
+
 @pytest.mark.parametrize("model", ["als", "fm"])
 def test_both_sides_of_scoring_give_lists_for_everybody(model):
     task = histories(users=40, items=60, threads=1)

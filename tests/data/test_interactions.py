@@ -41,6 +41,11 @@ def test_lengths_and_age(log: Interactions) -> None:
     assert log.age.tolist() == [2, 1, 0, 0]
 
 
+def test_a_pair_has_one_number_however_many_there_are() -> None:
+    far = Interactions.build([0, 69_999, 69_999, 1], [1, 2, 69_999, 0], n_users=70_000, n_items=70_000)
+    assert far.pairs.tolist() == [1, 70_000, 69_999 * 70_000 + 2, 70_000**2 - 1]
+
+
 def test_recency_halves_with_every_half_life(log: Interactions) -> None:
     assert log.recency(1.0).tolist() == [8 / 4, 1 / 2, 4, 2]
     assert log.recency(2.0).tolist() == pytest.approx([8 / 2, 1 / 2**0.5, 4, 2])

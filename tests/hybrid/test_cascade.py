@@ -40,8 +40,27 @@ def test_weights_are_fitted_on_what_was_recalled(planted):
     p = planted(lambda u: (1, 1.5, 0), users=300)
     pool = build_pool(p.members, p.holdout, size=10)
     hybrid = Cascade(p.members).fit_pool(pool)
-    recalled = (pool.rank[:, hybrid.recaller] < 10)[:, None]
-    np.testing.assert_array_equal(hybrid.w, fit_weights(pool, np.where(recalled, pool.z, np.float32(0))))
+    recalled = pool.where(pool.rank[:, hybrid.recaller] < 10)
+    assert len(recalled.user) < len(pool.user)
+    np.testing.assert_array_equal(hybrid.w, fit_weights(recalled, recalled.z))
+
+
+def test_what_was_taken_and_not_recalled_does_not_speak_for_weights_of_zero(planted):
+    """Users choose by a and b alike, and often what only the other of the two brings."""
+    p = planted(lambda u: (1, 1, 0), users=2000)
+    hybrid = Cascade(p.members).fit_pool(build_pool(p.members, p.holdout, size=5))
+    np.testing.assert_allclose(hybrid.w, (1, 1, 0), atol=0.1)
+
+
+def test_the_rest_keeps_the_recallers_order_however_close(planted):
+    p = planted(lambda u: (1, 1, 1), users=1)
+    table = np.repeat(np.arange(15.0), 2) + np.tile([0, 0.001], 15)  # of a standard deviation of 4
+    hybrid = Cascade({"a": p.table(table[None]), "b": p.members["b"]})
+    hybrid.size, hybrid.w = 3, np.ones(2, np.float32)
+    history = p.holdout.history
+    order = np.argsort(-hidden(hybrid.score(history), history)[0])
+    recall = np.argsort(-hidden(table[None].astype(np.float32), history)[0])
+    assert order.tolist()[3:28] == recall.tolist()[3:28]
 
 
 def test_compact_keeps_the_recaller_whatever_its_weight(planted):

@@ -5,9 +5,8 @@ import pytest
 
 from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
-from recsys.hybrid.members import standard_scores
-from recsys.hybrid.pool import build_pool
-from recsys.hybrid.stacking import BELOW, Stacking
+from recsys.hybrid.pool import build_pool, ranked_scores
+from recsys.hybrid.stacking import Stacking
 from recsys.hybrid.weighted import Weighted
 
 
@@ -36,12 +35,13 @@ def test_what_no_member_brings_stays_below_in_the_order_of_the_blend(middling):
     members, holdout = middling
     hybrid = Stacking(members).fit_pool(build_pool(members, holdout, size=3))
     scores = hybrid.score(holdout.history)
-    below = scores < -BELOW / 2
-    brought = (~below).sum(1)
-    assert brought.min() >= 3
-    assert brought.max() <= 3 * len(members)
-    blend = np.tensordot(hybrid.w, standard_scores(members, holdout.history), axes=1)
-    np.testing.assert_allclose(scores[below], (blend - BELOW)[below], atol=2e-3)  # float32 near 10,000
+    z, rank = ranked_scores(members, holdout.history, 3)
+    blend, brought = np.tensordot(hybrid.w, z, axes=1), (rank < 3).any(0)
+    for user, own in enumerate(brought):
+        assert 3 <= own.sum() <= 3 * len(members)
+        assert scores[user, own].min() > scores[user, ~own].max()
+        rise = np.diff(scores[user, ~own][np.argsort(blend[user, ~own])])
+        np.testing.assert_allclose(rise, np.diff(np.sort(blend[user, ~own])), atol=1e-5)
 
 
 def test_without_anything_taken_the_blend_answers(middling):

@@ -108,6 +108,25 @@ def test_strata_take_away_what_they_explain():
     assert together.hi - together.lo > 0.2
 
 
+def test_one_user_says_nothing_of_the_others():
+    alone = np.array([0.3])
+    assert symmetric_interval(alone) == Gain(0.3, -np.inf, np.inf)
+    assert bootstrap_mean(alone) == (0, 1)
+    assert bootstrap_mean(np.array([0.3, 0.4]))[0] >= 0.3
+
+
+@pytest.mark.parametrize(
+    ("strata", "merged"),
+    [([0, 1, 2], [0, 0, 0]), ([0, 0, 0, 1, 1, 2], [0, 0, 0, 1, 1, 0]), ([2, 1, 1, 0, 0], [0, 1, 1, 0, 0])],
+)
+def test_whoever_is_alone_in_a_stratum_joins_the_largest(strata, merged):
+    values = np.random.default_rng(0).random(len(strata))
+    found = symmetric_interval(values, strata=np.array(strata))
+    assert found.hi - found.lo > 0.1
+    assert found == symmetric_interval(values, strata=np.array(merged))
+    assert bootstrap_mean(values, strata=np.array(strata)) == bootstrap_mean(values, strata=np.array(merged))
+
+
 @pytest.mark.parametrize(("hits", "trials"), [(0, 5), (5, 5), (3, 40), (200, 1_000)])
 @pytest.mark.parametrize("confidence", [0.9, 0.95])
 def test_the_interval_of_a_share_is_that_of_scipy(hits, trials, confidence):

@@ -266,6 +266,31 @@ def test_what_is_no_number_is_null_in_json():
     assert json.loads(json.dumps(plain, allow_nan=False))["guards"][3]["value"] is None
 
 
+def test_one_user_proves_nothing():
+    verdict = judge(evidence([0.5], [0.1], strata=np.array([1])), CONFIG)
+    assert not verdict.promoted
+    words = "95% interval [-∞, +∞] (one user judged, too few to tell), needs > 0.0000: failed"
+    assert verdict.reasons[0] == f"ndcg@10 0.5000 against 0.1000 of champion v3: +0.4000, {words}"
+    assert verdict.tags()["promotion.gain"] == "+0.4000 [-∞, +∞] (one user judged, too few to tell)"
+    plain = json.loads(json.dumps(verdict.to_dict(), allow_nan=False))
+    assert plain["gain"] == {"mean": pytest.approx(0.4), "lo": None, "hi": None}
+
+
+def test_users_who_are_each_alone_in_a_stratum_prove_nothing_either():
+    strata = np.array([0, 1, 2])
+    assert not judge(evidence([0.1, 0.9, 0.2], [0.0, 0.1, 0.3], strata=strata), CONFIG).promoted
+
+
+def test_a_single_cold_user_does_not_stand_in_the_way():
+    case = better(cold=alike(0.1, users=1))
+    verdict = judge(replace(case, baseline=replace(case.baseline, cold=alike(0.4, users=1))), CONFIG)
+    assert verdict.promoted
+    assert verdict.reasons[2] == (
+        "cold users' ndcg@10 0.1000 against 0.4000, -75.0%, may drop by 10.0%, "
+        "95% interval of the difference [-∞, +∞] (one user judged, too few to tell) holds 0: passed"
+    )
+
+
 def test_sides_are_taken_from_evaluations():
     class Descending:
         def score(self, history):

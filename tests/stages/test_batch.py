@@ -8,6 +8,7 @@ import sys
 import pandas as pd
 import pyarrow.parquet as pq
 import pytest
+import torch
 
 from recsys import registry, tracking
 from recsys.config import load
@@ -119,6 +120,16 @@ def test_a_killed_batch_goes_on_where_it_was(config, toy, tmp_path):
     pd.testing.assert_frame_equal(answers(folder), answers(whole))
     assert batch_.rows == len(answers(whole))
     assert not [path for path in folder.iterdir() if path.name.startswith(".")]
+
+
+def test_the_device_of_the_configuration_scores(config):
+    """A machine without CUDA cannot do what it is told to; one that has it answers as a CPU does."""
+    on_cuda = config.model_copy(update={"models": config.models.model_copy(update={"device": "cuda"})})
+    if torch.cuda.is_available():
+        pd.testing.assert_frame_equal(*(answers(recommend_all(one, k=3)[1]) for one in (config, on_cuda)), rtol=1e-4)
+    else:
+        with pytest.raises((AssertionError, RuntimeError), match="CUDA"):
+            recommend_all(on_cuda, k=3)
 
 
 def test_nobody_is_shown_what_they_took_since(config, ingest):

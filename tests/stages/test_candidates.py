@@ -11,6 +11,11 @@ import pandas as pd
 import pytest
 
 from recsys.errors import InputError
+from recsys.models import als
+from recsys.models.als import ALS, ALSConfig
+from recsys.models.base import Choice
+from recsys.models.multvae import MultVAE
+from recsys.models.table import TABLE
 from recsys.stages import candidates
 from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import prepared_set
@@ -143,11 +148,42 @@ class TestRefusal:
         config = configure(models={"memory_gib": 0.05})
         # 4 n² bytes are 64 MB, the blocks they are made of as much again.
         assert candidates.refusal("ease", config, prepared) == (
-            "ease is left out: a catalogue of 4,000 items needs an estimated 0.1 GiB, models.memory_gib allows 0.05"
+            "ease is left out: 11,900 events of 100 users on 4,000 items need an estimated 0.1 GiB, "
+            "models.memory_gib allows 0.05"
         )
 
     def test_one_within_the_budget_is_not(self, configure, prepared):
         assert candidates.refusal("ease", configure(models={"memory_gib": 0.15}), prepared) is None
+
+    def test_the_search_goes_no_further_than_the_budget(self, configure, prepared):
+        """A fit of multvae with 256 wide vectors takes 70 MiB, with 512 wide ones 125."""
+        tight, wide = (configure(models={"memory_gib": gib}) for gib in (0.08, 4.0))
+        for name, searched in TABLE.items():
+            assert candidates.space_within(name, wide, prepared) == searched.SPACE
+        assert candidates.refusal("multvae", tight, prepared) is None
+        assert candidates.space_within("multvae", tight, prepared) == {
+            **MultVAE.SPACE,
+            "width": Choice(values=(128, 256)),
+        }
+
+    def test_up_to_the_last_number_that_fits(self, configure, prepared):
+        data = prepared.split.for_test
+        config = configure(models={"memory_gib": (4 * als.BLOCK_BYTES + 24 * len(data.interactions)) / 2**30 + 0.006})
+        highest = candidates.space_within("als", config, prepared)["factors"].high
+        needed = [ALS.memory_bytes(ALSConfig(factors=d), data) / 2**30 for d in (highest, highest + 1)]
+        assert needed[0] <= config.models.memory_gib < needed[1]
+
+    def test_the_trials_stay_within_it(self, configure, prepared, tmp_path):
+        config = configure(
+            data={"path": str(tmp_path / "many.csv")},
+            models={"candidates": ["popularity", "multvae"], "memory_gib": 0.08, "params": {"multvae": {"epochs": 1}}},
+            tuning={"trials": 6},
+        )
+        first = candidates.first_look("multvae", config, prepared, 3600)
+        found = candidates.search(first, config, prepared, 1.0, 3600)
+        assert {trial.params["width"] for trial in found.tuned.trials} == {128, 256}
+        wider = config.model_copy(update={"models": config.models.model_copy(update={"memory_gib": 4.0})})
+        assert candidates.first_look("multvae", wider, prepared, 3600).folder != found.folder
 
 
 class TestCheck:

@@ -10,6 +10,7 @@ import pytest
 from recsys import registry, stale, tracking
 from recsys.feedback.event import Event
 from recsys.feedback.store import open_store
+from recsys.models.als import ALS
 from recsys.registry import ChampionChangedError
 from recsys.serving.bundle import Bundle
 from recsys.stages import promote as gate
@@ -55,6 +56,14 @@ class TestFirst:
         assert bundle.in_evaluated.sum() == 420, "a user's last event is test"
         popular, judged = (model.members["fallback"] for model in (bundle.serving, bundle.evaluated))
         assert (popular.log_count != judged.log_count).any()
+
+    def test_it_is_refit_from_the_seed_of_the_run(self, run, configure):
+        run(configure(seed=7, models={"candidates": ["popularity", "als"]}))
+        bundle = Bundle.load(registry.download(version(1)))
+        served = bundle.serving.members["model"].members["als"]
+        from_seven, from_zero = (ALS(served.config, seed=seed).fit(bundle.data) for seed in (7, 0))
+        assert (served.Q == from_seven.Q).all()
+        assert (served.Q != from_zero.Q).any()
 
     def test_or_as_it_was_judged(self, run, configure):
         assert run(configure(promotion={"refit": "none"})).serving == "train + validation"

@@ -256,7 +256,7 @@ def test_what_was_pruned_is_computed_again(configure, stages, store):
 
 KILLED = """
 import os, signal, sys
-from recsys import registry, retention, stale
+from recsys import registry, retention
 from recsys.cli import main
 from recsys.data import atomic
 from recsys.stages import prune

@@ -30,7 +30,7 @@ def test_a_refused_candidate_is_told_in_the_scorecard_and_the_run_goes_on(tmp_pa
     refused = admit.fn(config, folder)
     assert list(refused) == ["popularity", "als", "ease"]
     assert (refused["popularity"], refused["ease"]) == (None, None)
-    assert refused["als"].startswith("als is left out: a catalogue of 24 items needs an estimated 0.1 GiB, ")
+    assert refused["als"].startswith("als is left out: 420 events of 60 users on 24 items need an estimated 0.1 GiB, ")
     assert refused["als"].endswith("models.memory_gib allows 0.1")
 
     prepared = prepared_set(folder)
