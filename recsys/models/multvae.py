@@ -30,7 +30,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
 from recsys.models.bag import bag
 from recsys.models.base import HALF_LIVES, Choice, ModelConfig, OnEpoch, Range, Space, State
-from recsys.models.training import draw_negatives, popularity_bias, spectral_vectors, train
+from recsys.models.training import draw_negatives, popularity_bias, spectral_vectors, train, with_bias
 
 FIRST_LOGIT = 2.0
 """By how much two items of one direction attract each other when training starts."""
@@ -69,17 +69,17 @@ class MultVAEConfig(ModelConfig):
 class _Net(nn.Module):
     def __init__(self, n_items: int, d: int) -> None:
         super().__init__()
-        self.inputs, self.outputs = (nn.Embedding(n_items, d, sparse=True) for _ in range(2))
+        self.inputs = nn.Embedding(n_items, d, sparse=True)
+        self.outputs = nn.Embedding(n_items, d + 1, sparse=True)  # vector and bias
         self.input_bias = nn.Parameter(torch.zeros(d))
         self.mu, self.log_variance, self.decoder = (nn.Linear(d, d) for _ in range(3))
-        self.output_bias = nn.Parameter(torch.zeros(n_items))
 
     @torch.no_grad()
     def start(self, vectors: Tensor, bias: Tensor) -> None:
         """A linear autoencoder on item vectors [n, d] of length 1, beside biases [n], with little noise."""
         self.inputs.weight.copy_(vectors)
-        self.outputs.weight.copy_(FIRST_LOGIT * vectors)
-        self.output_bias.copy_(bias)
+        self.outputs.weight[:, :-1] = FIRST_LOGIT * vectors
+        self.outputs.weight[:, -1] = bias
         for layer in (self.mu, self.decoder):
             nn.init.eye_(layer.weight)
             nn.init.zeros_(layer.bias)
@@ -160,7 +160,8 @@ class MultVAE:
         drawn = draw_negatives(n, self.config.negatives, "cpu").numpy()
         others = np.setdiff1d(drawn, own)
         rows = torch.from_numpy(np.concatenate((own, others)).astype(np.int64)).to(self.device)
-        logits = torch.addmm(net.output_bias[rows], h, net.outputs(rows).T)  # [B, own + others]
+        vectors, biases = with_bias(net.outputs(rows))
+        logits = torch.addmm(biases, h, vectors.T)  # [B, own + others]
         if len(others):  # they stand for all items that are not the batch's own
             logits[:, len(own) :] += math.log((n - len(own)) / len(others))
         log_normaliser = torch.logsumexp(logits, 1)  # [B]
@@ -174,7 +175,8 @@ class MultVAE:
         """[B, n_items]: logits of the decoder at the posterior mean."""
         net = self._fitted()
         mu, _ = net.encode(history.matrix(history.recency(self.config.half_life)))
-        scores: FloatArray = torch.addmm(net.output_bias, net.decode(mu), net.outputs.weight.T).cpu().numpy()
+        vectors, biases = with_bias(net.outputs.weight)
+        scores: FloatArray = torch.addmm(biases, net.decode(mu), vectors.T).cpu().numpy()
         return scores
 
     def _fitted(self) -> _Net:
@@ -188,7 +190,7 @@ class MultVAE:
 
     def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """Take back the weights."""
-        self.net = _Net(len(state["output_bias"]), self.config.width).to(self.device)
+        self.net = _Net(len(state["inputs.weight"]), self.config.width).to(self.device)
         self.net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
         return self
 

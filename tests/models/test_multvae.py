@@ -9,6 +9,7 @@ from scipy import sparse
 
 from recsys.data.interactions import Interactions
 from recsys.models.multvae import MultVAE, MultVAEConfig, _hide, _Net
+from recsys.models.training import with_bias
 
 N = 12
 CONFIG = MultVAEConfig(width=6, half_life=0)
@@ -31,7 +32,8 @@ def test_with_all_items_as_negatives_it_is_the_multinomial_likelihood(random_log
     """−Σ_i x_i log π_i, π = softmax over the catalogue, mean over histories (eq. 2)."""
     model, x = untrained(negatives=N), random_log().matrix()[1:6]
     h = torch.randn(5, CONFIG.width, generator=torch.Generator().manual_seed(1))
-    logits = (h @ model.net.outputs.weight.T + model.net.output_bias).detach().double().numpy()
+    vectors, bias = with_bias(model.net.outputs.weight)
+    logits = (h @ vectors.T + bias).detach().double().numpy()
     log_pi = logits - np.log(np.exp(logits).sum(1, keepdims=True))
     expected = -(x.toarray() * log_pi).sum(1).mean()
     assert model._reconstruction(h, x).item() == pytest.approx(expected, rel=1e-5)
@@ -66,7 +68,8 @@ def test_the_score_is_the_decoder_at_the_posterior_mean():
     model = untrained()
     history = Interactions.of_histories([[2, 5], []], N)
     mu, _ = model.net.encode(history.matrix())
-    expected = torch.tanh(model.net.decoder(mu)) @ model.net.outputs.weight.T + model.net.output_bias
+    vectors, bias = with_bias(model.net.outputs.weight)
+    expected = torch.tanh(model.net.decoder(mu)) @ vectors.T + bias
     np.testing.assert_allclose(model.score(history), expected.detach().numpy(), atol=1e-6)
 
 
