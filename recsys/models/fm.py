@@ -9,16 +9,16 @@ item i,
 
 so that the whole catalogue is one matrix product, and an item never seen scores through its attributes.
 *Differs from the paper:* trained on the softmax over the catalogue (negatives shared by the batch) in place of a
-pointwise loss, from vectors that start at the spectrum of the log; x of a past item is its event weight, in the bag of
-recent items decayed with age, 2^(−age / half_life), each bag divided by (Σ x)^norm, in training as in scoring; the bag
-of all items, whose vectors are its own and start at zero, remembers what has decayed in the other; v₀ stands for the
-context's bias feature; pairs among one item's own features are left out: they are constants that b_i can learn. x of
-an attribute is its inverse document frequency, those of an item scaled to length 1, so that an item with many of them
-is no louder than one with few, and negatives are drawn among items with events only: that nobody met an item that
-nobody could meet says nothing about its attributes. For an item without events p_i and b_i are what a ridge regression
-on attributes foretells (Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start Recommendations", ICDM
-2010): the sum of its attributes' vectors lacks all that the own vectors of known items learn, and would rank below
-every one of them.
+pointwise loss, from vectors that start at the spectrum of the log and weights w of items at popularity; x of a past
+item is its event weight, in the bag of recent items decayed with age, 2^(−age / half_life), each bag divided by (Σ
+x)^norm, in training as in scoring; the bag of all items, whose vectors are its own and start at zero, remembers what
+has decayed in the other; v₀ stands for the context's bias feature; pairs among one item's own features are left out:
+they are constants that b_i can learn. x of an attribute is its inverse document frequency, those of an item scaled to
+length 1, so that an item with many of them is no louder than one with few, and negatives are drawn among items with
+events only: that nobody met an item that nobody could meet says nothing about its attributes. For an item without
+events p_i and b_i are what a ridge regression on attributes foretells (Gantner et al., "Learning Attribute-to-Feature
+Mappings for Cold-Start Recommendations", ICDM 2010): the sum of its attributes' vectors lacks all that the own vectors
+of known items learn, and would rank below every one of them.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives, and for a history of h events h²/2T vectors of
 what came before its windows; a³ once for a attributes of unseen items.
 """
@@ -42,6 +42,7 @@ from recsys.models.training import (
     Dropout,
     Windows,
     draw_negatives,
+    popularity_bias,
     sampled_softmax,
     spectral_vectors,
     train,
@@ -92,16 +93,16 @@ class _Net(nn.Module):
         self.context = nn.Parameter(torch.zeros(d))
 
     @torch.no_grad()
-    def start(self, vectors: Tensor) -> None:
-        """Items at their vectors [n, d], also as recent and as last; attributes at noise, all else at zero."""
+    def start(self, vectors: Tensor, biases: Tensor) -> None:
+        """Items at vectors [n, d], also as recent and as last, and biases [n]; attributes at noise, the rest at 0."""
         self.recent_last.weight[:-1] = vectors.repeat(1, 2)
         self.recent_last.weight[-1] = 0
         nn.init.zeros_(self.ever.weight)
         self.item.weight[:, :-1] = vectors
         for table in (self.item_feature, self.user_feature):
             nn.init.normal_(table.weight, std=STD)
-        for table in (self.item, self.item_feature):
-            table.weight[:, -1] = 0
+        self.item.weight[:, -1] = biases
+        self.item_feature.weight[:, -1] = 0
 
 
 class FM:
@@ -145,7 +146,8 @@ class FM:
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width)
-            net.start(spectral_vectors(log, c.width, STD))  # an item without events has no vector of its own
+            popularity = popularity_bias(log) * torch.from_numpy(self.events > 0)
+            net.start(spectral_vectors(log, c.width, STD), popularity)  # an item without events has nothing of its own
             net.to(self.device)
             dropout = Dropout(c.dropout)
 

@@ -36,7 +36,7 @@ class LazyAdam:
                 continue
             gradient = table.grad.coalesce()
             rows, g = gradient.indices()[0], gradient.values()
-            m = first.index_select(0, rows).lerp_(g, 1 - b1)  # by a third of the time that first[rows] takes
+            m = first.index_select(0, rows).lerp_(g, 1 - b1)  # first[rows] takes four times as long
             v = second.index_select(0, rows).mul_(b2).addcmul_(g, g, value=1 - b2)
             first.index_copy_(0, rows, m)
             second.index_copy_(0, rows, v)

@@ -9,7 +9,7 @@ from scipy import sparse
 
 from recsys.data.interactions import Interactions
 from recsys.models.fm import FM, FMConfig, _decay
-from recsys.models.training import Windows, with_bias
+from recsys.models.training import Windows, popularity_bias, with_bias
 
 CONFIG = FMConfig(width=3, half_life=2.0, norm=0.5, epochs=1, max_len=4, batch_tokens=16)
 
@@ -106,12 +106,13 @@ def test_the_bag_of_training_is_the_bag_of_scoring():
     np.testing.assert_allclose(_decay(3, half_life=2.0), expected, rtol=1e-6)
 
 
-def test_an_item_without_events_has_no_vector_of_its_own(random_log, dataset_of):
+def test_items_start_at_their_spectrum_and_popularity_and_those_without_events_at_nothing(random_log, dataset_of):
     log = random_log()
     rare = log.where(log.item != 1)
     net = FM(CONFIG.model_copy(update={"lr": 1e-12, "weight_decay": 0.0})).fit(dataset_of(rare)).net
     assert net.item.weight[[0, 1]].abs().max() < 1e-6
-    assert net.item.weight[2:].abs().max(1).values.min() > 1e-3
+    assert net.item.weight[2:, :-1].abs().max(1).values.min() > 1e-3
+    torch.testing.assert_close(net.item.weight[2:, -1], popularity_bias(rare)[2:])
 
 
 def test_an_item_nobody_met_is_not_pushed_down(random_log, dataset_of):
