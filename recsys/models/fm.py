@@ -1,22 +1,26 @@
-"""Factorization machine over a history: bag of past items, last item, user and item attributes.
+"""Factorization machine over a history: recent items, all items, the last one, user and item attributes.
 
 Rendle, "Factorization Machines", ICDM 2010, eq. 1: ŷ(x) = w₀ + Σ_j w_j x_j + Σ_{j<l} ⟨v_j, v_l⟩ x_j x_l. Split x into a
-context part c (history bag, last item, user attributes) and an item part a (the item itself and its attributes).
-Terms of the context alone are the same for every item and drop out of a ranking, which leaves, for item i,
+context part c (bag of recent items, bag of all items, last item, user attributes) and an item part a (the item itself
+and its attributes). Terms of the context alone are the same for every item and drop out of a ranking, which leaves, for
+item i,
 
     score(i) = ⟨q, p_i⟩ + b_i,   q = v₀ + Σ_{j∈c} x_j v_j,   p_i = Σ_{l∈a(i)} x_l v_l,   b_i = Σ_{l∈a(i)} x_l w_l
 
 so that the whole catalogue is one matrix product, and an item never seen scores through its attributes.
 *Differs from the paper:* trained on the softmax over the catalogue (negatives shared by the batch) in place of a
-pointwise loss, from vectors that start at the spectrum of the log; x of a past item is its event weight, decayed with
-age, 2^(−age / half_life), the bag divided by (Σ x)^norm, in training as in scoring; v₀ stands for the context's bias
-feature; pairs among one item's own features are left out: they are constants that b_i can learn. x of an attribute is
-its inverse document frequency, those of an item scaled to length 1, so that an item with many of them is no louder than
-one with few, and negatives are drawn among items with events only: that nobody met an item that nobody could meet says
-nothing about its attributes. For an item without events p_i and b_i are what a ridge regression on attributes foretells
-(Gantner et al., "Learning Attribute-to-Feature Mappings for Cold-Start Recommendations", ICDM 2010): the sum of its
-attributes' vectors lacks all that the own vectors of known items learn, and would rank below every one of them.
-*Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives; a³ once for a attributes of unseen items.
+pointwise loss, from vectors that start at the spectrum of the log and weights w of items at popularity; x of a past
+item is its event weight, in the bag of recent items decayed with age, 2^(−age / half_life), each bag divided by (Σ
+x)^norm, in training as in scoring; the bag of all items, whose vectors are its own and start at zero, remembers what
+has decayed in the other; v₀ stands for the context's bias feature; pairs among one item's own features are left out:
+they are constants that b_i can learn. x of an attribute is its inverse document frequency, those of an item scaled to
+length 1, so that an item with many of them is no louder than one with few, and negatives are drawn among items with
+events only: that nobody met an item that nobody could meet says nothing about its attributes. For an item without
+events p_i and b_i are what a ridge regression on attributes foretells (Gantner et al., "Learning Attribute-to-Feature
+Mappings for Cold-Start Recommendations", ICDM 2010): the sum of its attributes' vectors lacks all that the own vectors
+of known items learn, and would rank below every one of them.
+*Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives, and for a history of h events h²/2T vectors of
+what came before its windows; a³ once for a attributes of unseen items.
 """
 
 from collections.abc import Iterator, Mapping
@@ -38,10 +42,12 @@ from recsys.models.training import (
     Dropout,
     Windows,
     draw_negatives,
+    popularity_bias,
     sampled_softmax,
     spectral_bytes,
     spectral_vectors,
     train,
+    with_bias,
 )
 
 STD = 0.1
@@ -70,7 +76,7 @@ class FMConfig(ModelConfig):
     batch_tokens: int = Field(default=1024, ge=1)
     """Targets in a batch."""
     max_len: int = Field(default=50, ge=2)
-    """T: targets in a window; a window's bag starts empty but for the event before it."""
+    """T: targets in a window; its bag of recent events starts empty but for the event before it."""
     epochs: int = Field(default=30, ge=1)
     """Passes over the log, at most; early stopping finds how many."""
 
@@ -80,24 +86,24 @@ class _Net(nn.Module):
 
     def __init__(self, n_items: int, n_item_features: int, n_user_features: int, d: int) -> None:
         super().__init__()
-        self.past, self.last, self.item, self.item_feature, self.user_feature = (
-            nn.Embedding(rows, d, sparse=True)
-            for rows in (n_items + 1, n_items + 1, n_items, n_item_features, n_user_features)
-        )
+        self.recent_last = nn.Embedding(n_items + 1, 2 * d, sparse=True)  # v in the decayed bag | v as the last item
+        self.ever = nn.Embedding(n_items + 1, d, sparse=True)
+        self.item = nn.Embedding(n_items, d + 1, sparse=True)  # v | w
+        self.item_feature = nn.Embedding(n_item_features, d + 1, sparse=True)  # v | w
+        self.user_feature = nn.Embedding(n_user_features, d, sparse=True)
         self.context = nn.Parameter(torch.zeros(d))
-        self.item_bias = nn.Parameter(torch.zeros(n_items))
-        self.item_feature_bias = nn.Embedding(n_item_features, 1, sparse=True)
 
     @torch.no_grad()
-    def start(self, vectors: Tensor) -> None:
-        """Items at their vectors [n, d], attributes at noise; past and last begin alike."""
-        self.item.weight.copy_(vectors)
-        for table in (self.past, self.last):
-            table.weight[:-1] = vectors
-            table.weight[-1] = 0
+    def start(self, vectors: Tensor, biases: Tensor) -> None:
+        """Items at vectors [n, d], also as recent and as last, and biases [n]; attributes at noise, the rest at 0."""
+        self.recent_last.weight[:-1] = vectors.repeat(1, 2)
+        self.recent_last.weight[-1] = 0
+        nn.init.zeros_(self.ever.weight)
+        self.item.weight[:, :-1] = vectors
         for table in (self.item_feature, self.user_feature):
             nn.init.normal_(table.weight, std=STD)
-        nn.init.zeros_(self.item_feature_bias.weight)
+        self.item.weight[:, -1] = biases
+        self.item_feature.weight[:, -1] = 0
 
 
 class FM:
@@ -122,18 +128,18 @@ class FM:
         """[n_items, item features]: values x_l."""
         self.events = np.zeros(0, dtype=np.int64)
         """[n_items]: events of each item in the log."""
-        self._catalogue: tuple[Tensor, Tensor] | None = None  # vectors and biases of all items, once scored with
+        self._catalogue: Tensor | None = None  # [n_items, d + 1]: vectors and biases of all items, once scored with
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
-        """Three item tables, and either their first vectors in the making or what training and scoring take.
+        """Item tables of four widths, and either their first vectors in the making or what training and scoring take.
 
         That is moments, a spare, a batch's activations, the vectors of all items; and where attributes foretell some of
         them, three matrices of attributes by attributes.
         """
         log, d = data.interactions, config.width
         n_attributes = 0 if data.item_features is None else data.item_features.shape[1]
-        tables = 12 * log.n_items * d
+        tables = 16 * log.n_items * d
         foretold = 24 * n_attributes**2 if (np.bincount(log.item, minlength=log.n_items) == 0).any() else 0
         scoring = 20 * log.n_items * d + foretold
         return tables + max(spectral_bytes(log, d), 3 * tables + 32 * config.batch_tokens * config.negatives + scoring)
@@ -145,24 +151,18 @@ class FM:
         self.attributes = _weighted(_features(data.item_features, log.n_items))
         self.events = np.bincount(log.item, minlength=log.n_items)
         users = _features(log.features, log.n_users)
-        decay = _decay(c.max_len, c.half_life).to(self.device)
         met = torch.from_numpy(np.flatnonzero(self.events)).to(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
             net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width)
-            net.start(spectral_vectors(log, c.width, STD))  # an item without events has no vector of its own
+            popularity = popularity_bias(log) * torch.from_numpy(self.events > 0)
+            net.start(spectral_vectors(log, c.width, STD), popularity)  # an item without events has nothing of its own
             net.to(self.device)
             dropout = Dropout(c.dropout)
 
             def loss(batch: Batch) -> Tensor:
                 self._catalogue = None  # the step after this loss moves it
-                T = batch.inputs.shape[1]
-                inputs = batch.inputs.to(self.device)
-                weight = decay[:T, :T] * batch.past.to(self.device)[:, None, :]  # [B, T, T]
-                past = weight @ net.past(inputs)  # [B, T, d]
-                past = past / weight.sum(2, keepdim=True).clamp(min=1e-6) ** c.norm
-                q = past + net.last(inputs) + net.context
-                q = q + bag(users[batch.user.numpy()], net.user_feature.weight, sparse_gradient=True)[:, None, :]
+                q = self._contexts(batch, windows.earlier(batch), users[batch.user.numpy()])
                 real = batch.weights > 0
                 targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
                 negatives = met[draw_negatives(len(met), c.negatives, self.device)]
@@ -175,46 +175,55 @@ class FM:
                   seed=self.seed, device=self.device, on_epoch=on_epoch)  # fmt: skip
         return self
 
+    def _contexts(self, batch: Batch, earlier: sparse.csr_matrix, attributes: sparse.csr_matrix) -> Tensor:
+        """[B, T, d]: q before every target of windows, with what came earlier than they and attributes of users."""
+        net, c = self._fitted(), self.config
+        inputs, x = batch.inputs.to(self.device), batch.past.to(self.device)
+        recent, last = net.recent_last(inputs).split(c.width, 2)  # [B, T, d]
+        decayed = _decay(inputs.shape[1], c.half_life).to(self.device) * x[:, None, :]  # [B, T, T]
+        q: Tensor = last + net.context + _normalised(decayed @ recent, decayed.sum(2), c.norm)
+        total = x.cumsum(1) + torch.from_numpy(np.asarray(earlier.sum(1))).to(self.device)
+        ever = (x[:, :, None] * net.ever(inputs)).cumsum(1)
+        ever = ever + bag(earlier, net.ever.weight, sparse_gradient=True)[:, None, :]
+        q = q + _normalised(ever, total, c.norm)
+        return q + bag(attributes, net.user_feature.weight, sparse_gradient=True)[:, None, :]
+
     @torch.inference_mode()
     def score(self, history: Interactions) -> FloatArray:
         """[B, n_items]: ⟨q, p_i⟩ + b_i."""
         net, c = self._fitted(), self.config
-        X = history.matrix(history.recency(c.half_life))
-        total = np.maximum(np.asarray(X.sum(1)), 1e-6) ** c.norm
-        last = history.sequences(1)[:, 0].astype(np.int64)
-        q = bag(X, net.past.weight) / torch.from_numpy(total.astype(np.float32)).to(self.device)
-        q = q + net.last(torch.from_numpy(last).to(self.device)) + net.context
+        last = torch.from_numpy(history.sequences(1)[:, 0].astype(np.int64)).to(self.device)
+        q = net.recent_last(last)[:, c.width :] + net.context
+        for x, table in ((history.recency(c.half_life), net.recent_last), (history.weight, net.ever)):
+            X = history.matrix(x)
+            total = torch.from_numpy(np.asarray(X.sum(1)).ravel()).to(self.device)
+            q = q + _normalised(bag(X, table.weight)[:, : c.width], total, c.norm)
         q = q + bag(_features(history.features, history.n_users), net.user_feature.weight)
         if self._catalogue is None:
             self._catalogue = self._all_items()
-        vectors, biases = self._catalogue
+        vectors, biases = with_bias(self._catalogue)
         scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
         return scores
 
-    def _items(self, rows: Tensor) -> tuple[Tensor, Tensor]:
-        """Vectors p [·, d] and biases b [·] of item rows."""
+    def _items(self, rows: Tensor) -> Tensor:
+        """Vectors p and biases b [·, d + 1] of item rows."""
         net = self._fitted()
-        vectors, bias = net.item(rows.to(self.device)), net.item_bias[rows.to(self.device)]
+        items: Tensor = net.item(rows)
         if self.attributes.shape[1]:
-            attributes = self.attributes[rows.cpu().numpy()]
-            vectors += bag(attributes, net.item_feature.weight, sparse_gradient=True)
-            bias += bag(attributes, net.item_feature_bias.weight, sparse_gradient=True)[:, 0]
-        return vectors, bias
+            items = items + bag(self.attributes[rows.cpu().numpy()], net.item_feature.weight, sparse_gradient=True)
+        return items
 
-    def _all_items(self) -> tuple[Tensor, Tensor]:
-        """Vectors [n_items, d] and biases [n_items]; those of items without events as their attributes foretell."""
-        vectors, biases = self._items(torch.arange(len(self.events)))
+    def _all_items(self) -> Tensor:
+        """[n_items, d + 1]; those of items without events as their attributes foretell."""
+        items = self._items(torch.arange(len(self.events), device=self.device))
         met = self.events > 0
         unseen = np.flatnonzero(~met & (np.diff(self.attributes.indptr) > 0))
         if len(unseen):
             X, weight = self.attributes[met], sparse.diags_array(np.sqrt(self.events[met]))
-            known = torch.cat((vectors, biases[:, None]), dim=1).cpu().numpy()[met]
             G = (X.T @ weight @ X).toarray() + RIDGE * np.eye(X.shape[1])
-            foretold = self.attributes[unseen] @ np.linalg.solve(G, X.T @ (weight @ known))
-            rows = torch.from_numpy(unseen).to(vectors.device)
-            vectors[rows] = torch.from_numpy(foretold[:, :-1].astype(np.float32)).to(vectors)
-            biases[rows] = torch.from_numpy(foretold[:, -1].astype(np.float32)).to(biases)
-        return vectors, biases
+            foretold = self.attributes[unseen] @ np.linalg.solve(G, X.T @ (weight @ items.cpu().numpy()[met]))
+            items[torch.from_numpy(unseen).to(items.device)] = torch.from_numpy(foretold.astype(np.float32)).to(items)
+        return items
 
     def _fitted(self) -> _Net:
         if self.net is None:
@@ -257,6 +266,11 @@ def _weighted(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
     length = np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())
     scale = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
     return sparse.csr_matrix(sparse.diags_array(scale) @ x, dtype=np.float32)
+
+
+def _normalised(bags: Tensor, total: Tensor, norm: float) -> Tensor:
+    """Bags [..., d] divided by their weight [...] to the power of norm."""
+    return bags / total.clamp(min=1e-6)[..., None] ** norm
 
 
 def _decay(T: int, half_life: float) -> Tensor:

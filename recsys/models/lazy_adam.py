@@ -36,9 +36,9 @@ class LazyAdam:
                 continue
             gradient = table.grad.coalesce()
             rows, g = gradient.indices()[0], gradient.values()
-            m = first[rows].lerp_(g, 1 - b1)
-            v = second[rows].mul_(b2).addcmul_(g, g, value=1 - b2)
+            m = first.index_select(0, rows).lerp_(g, 1 - b1)  # first[rows] takes four times as long
+            v = second.index_select(0, rows).mul_(b2).addcmul_(g, g, value=1 - b2)
             first.index_copy_(0, rows, m)
             second.index_copy_(0, rows, v)
-            moved = table[rows].mul_(1 - self.lr * self.weight_decay)
+            moved = table.index_select(0, rows).mul_(1 - self.lr * self.weight_decay)
             table.index_copy_(0, rows, moved.addcdiv_(m, v.div_(unbias).sqrt_().add_(1e-8), value=-rate))

@@ -8,8 +8,9 @@ Kang & McAuley, "Self-Attentive Sequential Recommendation", ICDM 2018 (arXiv 180
 *Differs from the paper:* trained on softmax cross-entropy with negatives shared by the batch in place of BCE with
 one negative (Klenitskiy & Vasilev 2023, arXiv 2309.07602; eSASRec 2025, arXiv 2508.06450); blocks normalise their
 input and use GELU; item vectors start from the spectrum of the log, biases from popularity; a start token stands before
-every history, so that an empty one is answered and a first event is learnt from; long histories are cut into windows in
-place of being truncated.
+the first event of a history, so that an empty one is answered and a first event is learnt from; long histories are cut
+into windows in place of being truncated, and only the first of them, like only a history of fewer than T events, begins
+with that token.
 *Cost:* O(events · (T·d + d² + N·d)) an epoch for windows of T and N negatives. *Limits:* sees the last T events.
 """
 
@@ -37,6 +38,7 @@ from recsys.models.training import (
     spectral_bytes,
     spectral_vectors,
     train,
+    with_bias,
 )
 
 STD = 0.05
@@ -90,18 +92,17 @@ class _Block(nn.Module):
 class _Net(nn.Module):
     def __init__(self, n_items: int, c: SASRecConfig) -> None:
         super().__init__()
-        self.items = nn.Embedding(n_items + 1, c.width, sparse=True)  # row n_items: start of a history
+        self.items = nn.Embedding(n_items + 1, c.width + 1, sparse=True)  # vector, bias; row n_items: start token
         self.positions = nn.Embedding(c.max_len, c.width)
         self.blocks = nn.ModuleList(_Block(c.width, c.heads, c.dropout) for _ in range(c.blocks))
         self.norm = nn.LayerNorm(c.width)
-        self.bias = nn.Parameter(torch.zeros(n_items))
         self.dropout = Dropout(c.dropout)
         for table in (self.items, self.positions):
             nn.init.normal_(table.weight, std=STD)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """[B, T] item rows → [B, T, d] states."""
-        H = self.items(inputs) + self.positions.weight[: inputs.shape[1]]
+        H = self.items(inputs)[..., :-1] + self.positions.weight[: inputs.shape[1]]
         H = self.dropout(H)
         for block in self.blocks:
             H = block(H)
@@ -146,20 +147,18 @@ class SASRec:
         windows = Windows(log, c.max_len)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            net = self.net = _Net(log.n_items, c).to(self.device)
+            net = self.net = _Net(log.n_items, c)
             with torch.no_grad():
-                net.items.weight[:-1] = spectral_vectors(log, c.width, STD).to(self.device)
-                net.bias.copy_(popularity_bias(log))
-
-            def items(rows: Tensor) -> tuple[Tensor, Tensor]:
-                return net.items(rows), net.bias[rows]
+                net.items.weight[:-1, :-1] = spectral_vectors(log, c.width, STD)
+                net.items.weight[:-1, -1] = popularity_bias(log)
+            net.to(self.device)
 
             def loss(batch: Batch) -> Tensor:
                 real = batch.weights > 0
                 h = net(batch.inputs.to(self.device))[real.to(self.device)]  # [M, d]
                 targets, weights = batch.targets[real].to(self.device), batch.weights[real].to(self.device)
                 negatives = draw_negatives(log.n_items, c.negatives, self.device)
-                return sampled_softmax(h, targets, weights, items, negatives, log.n_items)
+                return sampled_softmax(h, targets, weights, net.items, negatives, log.n_items)
 
             def batches(rng: np.random.Generator) -> Iterator[Batch]:
                 return windows.batches(c.batch_tokens, rng)
@@ -174,14 +173,13 @@ class SASRec:
         if self.net is None:
             raise RuntimeError("sasrec: score before fit")
         T = self.config.max_len
-        recent = history.sequences(T - 1)  # [B, T-1], padded in front
-        lengths = np.minimum(history.lengths, T - 1)
-        shift = (np.arange(T - 1) + (T - 1 - lengths)[:, None]) % (T - 1)  # events first, padding behind
-        start = np.full((history.n_users, 1), history.n_items)
-        inputs = np.concatenate((start, np.take_along_axis(recent, shift, 1)), 1).astype(np.int64)
+        recent = history.sequences(T)  # [B, T], padded in front with the start token
+        padding = np.maximum(T - 1 - history.lengths, 0)  # all but the one before a history shorter than T
+        inputs = np.take_along_axis(recent, (np.arange(T) + padding[:, None]) % T, 1).astype(np.int64)  # goes behind
         H = torch.cat([self.net(part) for part in torch.split(torch.from_numpy(inputs).to(self.device), 512)])
-        h = H[torch.arange(len(H)), torch.from_numpy(lengths)]  # [B, d]
-        scores: FloatArray = torch.addmm(self.net.bias, h, self.net.items.weight[:-1].T).cpu().numpy()
+        h = H[torch.arange(len(H)), torch.from_numpy(T - 1 - padding)]  # [B, d]
+        vectors, biases = with_bias(self.net.items.weight[:-1])
+        scores: FloatArray = torch.addmm(biases, h, vectors.T).cpu().numpy()
         return scores
 
     def state(self) -> State:
@@ -192,7 +190,7 @@ class SASRec:
 
     def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """Take back the weights."""
-        self.net = _Net(len(state["bias"]), self.config).to(self.device)
+        self.net = _Net(len(state["items.weight"]) - 1, self.config).to(self.device)
         self.net.load_state_dict({name: torch.from_numpy(np.array(value)) for name, value in state.items()})
         self.net.eval()
         return self

@@ -38,6 +38,8 @@ class Batch:
     """[B, T] float32: event weight of the input, 0 = no event."""
     weights: Tensor
     """[B, T] float32: event weight of the target, 0 = padding."""
+    start: Tensor
+    """[B] int64: place of the first target in the log."""
 
 
 class Windows:
@@ -71,14 +73,24 @@ class Windows:
         inputs = np.where(has_past, log.item[before], log.n_items).astype(np.int64)
         past = np.where(has_past, log.weight[before], 0).astype(np.float32)
         weights = np.where(real, log.weight[at], 0).astype(np.float32)
-        return Batch(*(torch.from_numpy(part) for part in (self.user[rows], inputs, targets, past, weights)))
+        parts = (self.user[rows], inputs, targets, past, weights, start)
+        return Batch(*(torch.from_numpy(part) for part in parts))
+
+    def earlier(self, batch: Batch) -> sparse.csr_matrix:
+        """[B, n] float32: weights of the events before the first input of each window; an item may stand twice."""
+        log, first = self.log, self.log.indptr[batch.user.numpy()]
+        lengths = np.maximum(batch.start.numpy() - 1 - first, 0)
+        ends = np.cumsum(lengths)
+        at = np.repeat(first - (ends - lengths), lengths) + np.arange(ends[-1])
+        indptr = np.concatenate(([0], ends))
+        return sparse.csr_matrix((log.weight[at], log.item[at], indptr), shape=(len(first), log.n_items))
 
 
 def sampled_softmax(
     h: Tensor,
     targets: Tensor,
     weights: Tensor,
-    items: Callable[[Tensor], tuple[Tensor, Tensor]],
+    items: Callable[[Tensor], Tensor],
     negatives: Tensor,
     n: int,
 ) -> Tensor:
@@ -88,12 +100,12 @@ def sampled_softmax(
 
     Negatives are drawn uniformly without replacement and shared by the batch, so that the sum is one matrix
     product (Klenitskiy & Vasilev 2023); with N = n, the items they are drawn from, it is the softmax itself. `items`
-    gives vectors [·, d] and biases [·] of item rows. h [M, d], targets [M] int64, weights [M], negatives [N] int64
-    without repetition.
+    gives vectors and biases [·, d + 1] of item rows, the bias last, so that both lie together. h [M, d],
+    targets [M] int64, weights [M], negatives [N] int64 without repetition.
     """
-    v, b = items(targets)
+    v, b = with_bias(items(targets))
     positive = (h * v).sum(1) + b  # [M]
-    v, b = items(negatives)
+    v, b = with_bias(items(negatives))
     others = torch.addmm(b + math.log(n / len(negatives)), h, v.T)  # [M, N]
     ordered, order = negatives.sort()
     column = order[torch.searchsorted(ordered, targets).clamp(max=len(negatives) - 1)]
@@ -101,6 +113,11 @@ def sampled_softmax(
     others[row, column[row]] = -torch.inf
     loss = torch.logaddexp(positive, torch.logsumexp(others, 1)) - positive
     return (loss * weights).sum() / weights.sum()
+
+
+def with_bias(rows: Tensor) -> tuple[Tensor, Tensor]:
+    """[·, d + 1] → vectors [·, d] and biases [·]: they lie in one row, so that a step touches memory once for both."""
+    return rows[:, :-1], rows[:, -1]
 
 
 def spectral_vectors(log: Interactions, d: int, std: float) -> Tensor:
@@ -143,8 +160,16 @@ def popularity_bias(log: Interactions) -> Tensor:
 
 
 def draw_negatives(n: int, count: int, device: str) -> Tensor:
-    """[min(count, n)] distinct item rows, uniform."""
-    return torch.randperm(n)[:count].to(device)
+    """[min(count, n)] distinct item rows, uniform: drawn with replacement, what stands twice drawn anew.
+
+    No item is favoured, so that every set of rows is as likely as any other. Cost: O(count), whatever n.
+    """
+    if n <= 4 * count:
+        return torch.randperm(n)[:count].to(device)
+    rows = torch.empty(0, dtype=torch.int64)
+    while len(rows) < count:
+        rows = torch.unique(torch.cat((rows, torch.randint(n, (count - len(rows),)))))
+    return rows.to(device)
 
 
 class Dropout(nn.Module):

@@ -7,6 +7,7 @@ import torch
 from recsys.data.interactions import Interactions
 from recsys.errors import InputError
 from recsys.models.sasrec import SASRec, SASRecConfig, _Net
+from recsys.models.training import Windows, with_bias
 
 N = 10
 CONFIG = SASRecConfig(width=8, heads=2, blocks=2, max_len=5, epochs=60, lr=0.02, batch_tokens=60, dropout=0.1)
@@ -46,14 +47,26 @@ def test_a_history_is_scored_by_its_last_state(walker):
     (scores,) = walker.score(Interactions.of_histories([[4, 5]], N))
     net = walker.net
     h = net(torch.tensor([[N, 4, 5, N, N]]))[0, 2]
-    expected = net.items.weight[:-1] @ h + net.bias
+    vectors, bias = with_bias(net.items.weight[:-1])
+    expected = vectors @ h + bias
     np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
 
 
 def test_only_the_last_events_count(walker):
-    """T = 5 places: the start token and four events."""
-    long, short = walker.score(Interactions.of_histories([[9, 8, 7, 1, 2, 3, 4], [1, 2, 3, 4]], N))
+    long, short = walker.score(Interactions.of_histories([[9, 8, 7, 6, 1, 2, 3, 4], [6, 1, 2, 3, 4]], N))
     np.testing.assert_allclose(long, short, atol=1e-5)
+
+
+@pytest.mark.parametrize("length", range(2 * CONFIG.max_len + 1))
+def test_a_history_is_scored_from_what_training_saw(walker, length):
+    """The state that scores a history of any length is the one from which training predicts what comes after it."""
+    history = [1 + step % (N - 1) for step in range(length)]
+    windows = Windows(Interactions.of_histories([[*history, 0]], N), CONFIG.max_len)
+    (last,) = (batch for batch in windows.batches(1, np.random.default_rng(0)) if batch.targets[0, -1] == 0)
+    vectors, bias = with_bias(walker.net.items.weight[:-1])
+    expected = vectors @ walker.net(last.inputs)[0, -1] + bias
+    (scores,) = walker.score(Interactions.of_histories([history], N))
+    np.testing.assert_allclose(scores, expected.detach().numpy(), atol=1e-5)
 
 
 def test_heads_divide_the_width():

@@ -1,14 +1,19 @@
 """Windows by hand, the sampled softmax against the softmax, dropout by its rate, the loop by its calls."""
 
 import math
+from collections import Counter
 
 import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from scipy.stats import chi2
 from torch import nn
 
 from recsys.data.interactions import Interactions
+from recsys.models.fm import FM, FMConfig
+from recsys.models.multvae import MultVAE, MultVAEConfig
+from recsys.models.sasrec import SASRec, SASRecConfig
 from recsys.models.training import Dropout, Windows, draw_negatives, one_thread, sampled_softmax, train
 
 NONE = 9  # of nine items: no event
@@ -19,7 +24,7 @@ WEIGHTS = torch.tensor([1.0, 2.0, 0.5, 1.0, 1.0, 3.0])
 
 
 def items(rows):
-    return V[rows], BIAS[rows]
+    return torch.cat((V, BIAS[:, None]), dim=1)[rows]
 
 
 def windows_of(log, max_len, tokens):
@@ -42,6 +47,24 @@ def test_windows_by_hand():
         ([NONE, 1], [1, 2], [0, 1], [1, 2]),
     ]
     assert found[2] == [([NONE], [8], [0], [6])]
+
+
+def test_what_came_before_a_window_is_a_bag_beside_it():
+    """Events that are neither targets nor inputs of a window, nor in a later one; item 1 stands twice in a bag."""
+    log = Interactions.build(
+        [0] * 6 + [1], [1, 2, 1, 3, 4, 5, 8], weight=[1, 2, 3, 4, 5, 6, 7], n_users=2, n_items=NONE
+    )
+    windows = Windows(log, max_len=2)
+    bags = {
+        int(batch.targets[0, -1]): windows.earlier(batch).toarray()[0].tolist()
+        for batch in windows.batches(1, np.random.default_rng(0))
+    }
+    assert bags == {
+        5: [0, 1 + 3, 2, 0, 0, 0, 0, 0, 0],
+        3: [0, 1, 0, 0, 0, 0, 0, 0, 0],
+        2: [0] * NONE,
+        8: [0] * NONE,
+    }
 
 
 def test_shorter_windows_are_padded_behind():
@@ -82,6 +105,31 @@ def test_few_negatives_stand_for_all_items():
 def test_negatives_are_distinct_and_no_more_than_there_are():
     assert sorted(draw_negatives(5, 100, "cpu").tolist()) == [0, 1, 2, 3, 4]
     assert len(set(draw_negatives(100, 20, "cpu").tolist())) == 20
+    assert len(set(draw_negatives(10**15, 1000, "cpu").tolist())) == 1000  # whatever the catalogue
+
+
+@pytest.mark.parametrize("n", [5, 9])
+def test_every_pair_of_negatives_is_as_likely_as_any_other(n):
+    """All rows shuffled where they are few, and drawn anew where they are many: χ² below its 99.9% quantile."""
+    pairs = math.comb(n, 2)
+    with torch.random.fork_rng():
+        torch.manual_seed(0)
+        drawn = Counter(frozenset(draw_negatives(n, 2, "cpu").tolist()) for _ in range(100 * pairs))
+    assert len(drawn) == pairs
+    assert sum((count - 100) ** 2 / 100 for count in drawn.values()) < chi2.ppf(0.999, pairs - 1)
+
+
+@pytest.mark.parametrize(
+    "model", [FM(FMConfig(epochs=1)), MultVAE(MultVAEConfig(epochs=1)), SASRec(SASRecConfig(epochs=1))]
+)
+def test_what_grows_with_the_catalogue_is_moved_row_by_row(model, dataset_of):
+    """All other weights are moved in every step: as many for 50 items as for 20."""
+    of_all = []
+    for n in (20, 50):
+        net = model.fit(dataset_of(Interactions.of_histories([[1, 2, 3], [2, 4]], n))).net
+        tables = {part.weight for part in net.modules() if isinstance(part, nn.Embedding) and part.sparse}
+        of_all.append(sum(weights.numel() for weights in net.parameters() if weights not in tables))
+    assert of_all[0] == of_all[1]
 
 
 @pytest.mark.parametrize("rate", [0.1, 0.5, 0.9])
