@@ -44,7 +44,7 @@ def test_model_json_says_what_it_is(nested, tmp_path):
     assert json.loads((tmp_path / "model.json").read_text()) == {"name": "weighted", "members": ["popularity", "ease"]}
     assert json.loads((tmp_path / "members/ease/model.json").read_text()) == {
         "name": "ease",
-        "config": {"reg": 7.0, "user_norm": 0.0, "half_life": nested.members["model"].members["ease"].config.half_life},
+        "config": nested.members["model"].members["ease"].config.model_dump(),
     }
 
 

@@ -12,7 +12,6 @@ from torch import nn
 
 from recsys.data.interactions import Interactions
 from recsys.models.fm import FM, FMConfig
-from recsys.models.multvae import MultVAE, MultVAEConfig
 from recsys.models.sasrec import SASRec, SASRecConfig
 from recsys.models.training import Dropout, Windows, draw_negatives, one_thread, sampled_softmax, train
 
@@ -119,9 +118,7 @@ def test_every_pair_of_negatives_is_as_likely_as_any_other(n):
     assert sum((count - 100) ** 2 / 100 for count in drawn.values()) < chi2.ppf(0.999, pairs - 1)
 
 
-@pytest.mark.parametrize(
-    "model", [FM(FMConfig(epochs=1)), MultVAE(MultVAEConfig(epochs=1)), SASRec(SASRecConfig(epochs=1))]
-)
+@pytest.mark.parametrize("model", [FM(FMConfig(epochs=1)), SASRec(SASRecConfig(epochs=1))])
 def test_what_grows_with_the_catalogue_is_moved_row_by_row(model, dataset_of):
     """All other weights are moved in every step: as many for 50 items as for 20."""
     of_all = []
