@@ -19,7 +19,7 @@ def backtest(config: ConfigPath, overrides: Overrides = (), report: Folder = Non
 
     Args:
         config: path of a TOML file.
-        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml explains every key.
+        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml has every key.
         report: folder for the report; default: `backtest` in the configuration's folder of the store.
     """
     settings = configured(config, overrides)

@@ -20,7 +20,7 @@ def batch_recommend(
 
     Args:
         config: path of a TOML file.
-        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml explains every key.
+        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml has every key.
         k: items an answer has.
         out: folder for the batches; default: a folder of the model's name under `recommendations` in the store.
         model: URI of the version that answers; default: the champion.

@@ -16,7 +16,7 @@ def ingest(config: ConfigPath, overrides: Overrides = ()) -> Counts:
 
     Args:
         config: path of a TOML file.
-        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml explains every key.
+        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml has every key.
     """
     settings = load(config, overrides)
     entitle(f"ingest {settings.name}")

@@ -18,7 +18,7 @@ def monitor(config: ConfigPath, overrides: Overrides = (), since: Moment = None,
 
     Args:
         config: path of a TOML file.
-        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml explains every key.
+        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml has every key.
         since: seconds since 1970, or ISO 8601; what came earlier is left out.
         days: where `since` is not given, how many days back.
     """

@@ -26,7 +26,7 @@ def train(config: ConfigPath, overrides: Overrides = (), report: Folder = None) 
 
     Args:
         config: path of a TOML file.
-        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml explains every key.
+        overrides: `section.key=value` changes of it, such as `tuning.trials=20`; configs/own-data.toml has every key.
         report: folder for the report; default: a folder of the configuration's name in the store.
     """
     clock = Clock()
