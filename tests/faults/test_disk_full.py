@@ -8,25 +8,10 @@ import sys
 import pytest
 
 from recsys.errors import DiskFullError, full_disk
+from tests import tiny
 
-CONFIG = """
-name = "shop"
-store = "store"
-[data]
-source = "synthetic?users=150&items=60&events=3000&communities=4"
-[split]
-method = "leave_last"
-[models]
-candidates = ["popularity", "ease"]
-device = "cpu"
-[tuning]
-trials = 2
-[hybrid]
-methods = ["weighted"]
-folds = 2
-[promotion]
-bootstrap = 200
-"""
+CONFIG = tiny.config("shop", trials=2, top='store = "store"', more="[promotion]
+bootstrap = 200")
 
 LITTLE_BY_LITTLE = """
 import json, subprocess, sys

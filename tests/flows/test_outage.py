@@ -10,23 +10,9 @@ import pytest
 
 from recsys import tracking
 from recsys.tracking.patience import PATIENCE
-from tests import servers
+from tests import servers, tiny
 
-CONFIG = """
-name = "tiny"
-[data]
-source = "synthetic?users=150&items=60&events=3000&communities=4"
-[split]
-method = "leave_last"
-[models]
-candidates = ["popularity", "ease"]
-device = "cpu"
-[tuning]
-trials = 3
-[hybrid]
-methods = ["weighted"]
-folds = 2
-"""
+CONFIG = tiny.config("tiny", trials=3)
 PROGRAM = "import sys; from flows.cli import main; sys.exit(main())"
 
 

@@ -9,24 +9,10 @@ import sys
 import pytest
 
 from recsys import registry, tracking
+from tests import tiny
 
-CONFIG = """
-name = "shop"
-[data]
-source = "synthetic?users=150&items=60&events=3000&communities=4"
-[split]
-method = "leave_last"
-[models]
-candidates = ["popularity", "ease"]
-device = "cpu"
-[tuning]
-trials = 1
-[hybrid]
-methods = ["weighted"]
-folds = 2
-[retrain]
-min_events = 50
-"""
+CONFIG = tiny.config("shop", trials=1, more="[retrain]
+min_events = 50")
 PROGRAM = "import sys; from flows.cli import main; sys.exit(main())"
 MODEL = "recsys-shop"
 
