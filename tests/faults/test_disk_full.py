@@ -10,8 +10,7 @@ import pytest
 from recsys.errors import DiskFullError, full_disk
 from tests import tiny
 
-CONFIG = tiny.config("shop", trials=2, top='store = "store"', more="[promotion]
-bootstrap = 200")
+CONFIG = tiny.config("shop", trials=2, top='store = "store"', more="[promotion]\nbootstrap = 200")
 
 LITTLE_BY_LITTLE = """
 import json, subprocess, sys

@@ -11,8 +11,7 @@ import pytest
 from recsys import registry, tracking
 from tests import tiny
 
-CONFIG = tiny.config("shop", trials=1, more="[retrain]
-min_events = 50")
+CONFIG = tiny.config("shop", trials=1, more="[retrain]\nmin_events = 50")
 PROGRAM = "import sys; from flows.cli import main; sys.exit(main())"
 MODEL = "recsys-shop"
 
