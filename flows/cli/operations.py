@@ -1,12 +1,11 @@
 """Commands of whoever runs it: `recsys deploy`, `recsys serve-flows`, `recsys stack`."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from flows.cli.start import with_server
-from recsys.cli.app import OPERATIONS, ConfigFile, Store, app
+from recsys.cli.app import DEFAULT_STORE, OPERATIONS, ConfigFile, Store, app
 
 
 @app.command(rich_help_panel=OPERATIONS)
@@ -33,7 +32,7 @@ def serve_flows(config_file: ConfigFile) -> None:
 
 @app.command(rich_help_panel=OPERATIONS)
 def stack(
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
     auth: Annotated[bool, typer.Option("--auth", help="Both servers ask for a password.")] = False,
 ) -> None:
     """Start PostgreSQL, a Prefect server, an MLflow server and a worker, until Ctrl-C; data under STORE/stack."""

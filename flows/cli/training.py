@@ -12,6 +12,7 @@ import typer
 from flows.cli.start import started
 from flows.form import configured
 from recsys.cli.app import LOOP, PIPELINE, ConfigFile, Overrides, app
+from recsys.config import STORE
 from tasks import clock
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 Report = Annotated[
     Path | None, typer.Option("--report", metavar="DIR", help="Where the report goes. Default: under STORE/NAME.")
 ]
-
-DEFAULT_STORE = "mlruns"
 
 
 @app.command(rich_help_panel=PIPELINE)
@@ -76,7 +75,7 @@ def show_run(card: "Scorecard", config: "Config", folder: Path) -> None:
     from recsys.stages.validate import validated_folder
     from recsys.stages.workspace import located
 
-    store = "" if tracking.URI in os.environ or config.store == DEFAULT_STORE else f" --store {quote(config.store)}"
+    store = "" if tracking.URI in os.environ or config.store == STORE else f" --store {quote(config.store)}"
     page = validated_folder(located(config)) / "validation.html"
     steps = [
         ("Report", str(folder / "leaderboard.md")),
@@ -96,4 +95,4 @@ def _mlflow_server(config: "Config") -> str:
     if tracking.URI in os.environ:
         return f"mlflow server --backend-store-uri {tracking.where()}"
     local = f"mlflow server --backend-store-uri sqlite:///{Path(config.store) / 'mlflow.db'}"
-    return f"make ui   # or: {local}" if config.store == DEFAULT_STORE else local
+    return f"make ui   # or: {local}" if config.store == STORE else local

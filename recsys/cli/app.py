@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from recsys.config import STORE
 from recsys.errors import InputError, full_disk
 
 if TYPE_CHECKING:
@@ -34,6 +35,7 @@ Overrides = Annotated[
     typer.Option("--set", metavar="SECTION.KEY=VALUE", help="Change a key of CONFIG; may be repeated."),
 ]
 Store = Annotated[Path, typer.Option("--store", help="Folder for everything the pipeline writes.")]
+DEFAULT_STORE = Path(STORE)
 ModelUri = Annotated[
     str | None,
     typer.Option("--model", metavar="URI", help="models:/NAME@ALIAS or models:/NAME/VERSION. Default: the champion."),

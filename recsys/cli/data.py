@@ -1,12 +1,11 @@
 """Commands on data: fetch a named set, hold a log against its contract."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recsys import config as configuration
-from recsys.cli.app import PIPELINE, ConfigFile, Overrides, Store, app, tell_progress
+from recsys.cli.app import DEFAULT_STORE, PIPELINE, ConfigFile, Overrides, Store, app, tell_progress
 
 data = typer.Typer(no_args_is_help=True, help="Data sets that are fetched by name.")
 app.add_typer(data, name="data", rich_help_panel="Data")
@@ -15,7 +14,7 @@ app.add_typer(data, name="data", rich_help_panel="Data")
 @data.command()
 def fetch(
     name: Annotated[str, typer.Argument(metavar="NAME", help="movielens-100k, or synthetic?users=1000&items=500.")],
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
 ) -> None:
     """Fetch a data set into the local cache, checked by SHA-256."""
     from recsys.data import sources

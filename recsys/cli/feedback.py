@@ -1,12 +1,11 @@
 """Commands on feedback: add events, see what was set aside, forget a user."""
 
 import logging
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from recsys.cli.app import LOOP, AsJson, Store, app, print_json, tell_progress
+from recsys.cli.app import DEFAULT_STORE, LOOP, AsJson, Store, app, print_json, tell_progress
 
 feedback = typer.Typer(no_args_is_help=True, help="Events of what was shown and what was done about it.")
 app.add_typer(feedback, name="feedback", rich_help_panel=LOOP)
@@ -15,7 +14,7 @@ app.add_typer(feedback, name="feedback", rich_help_panel=LOOP)
 @feedback.command()
 def add(
     file: Annotated[str, typer.Argument(metavar="FILE", help="CSV or JSON lines; - for standard input.")],
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
 ) -> None:
     """Add events to the feedback store; lines that are no events go to its quarantine."""
     from recsys.feedback.read import reading
@@ -41,7 +40,7 @@ def add(
 
 
 @feedback.command()
-def quarantine(store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
+def quarantine(store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """List the lines that were set aside, the oldest first, each with the reason."""
     from recsys.feedback.store import store_if_there
 
@@ -60,7 +59,7 @@ def quarantine(store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
 @app.command(rich_help_panel=LOOP)
 def forget(
     user: Annotated[str, typer.Option("--user", metavar="ID", help="Whom to forget.")],
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
     delete_versions: Annotated[
         bool,
         typer.Option("--delete-versions", help="Delete models that hold the user, but no champion and none before it."),

@@ -1,12 +1,12 @@
 """Commands on registered models: ask one, judge one, list them."""
 
-from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from recsys import config as configuration
 from recsys.cli.app import (
+    DEFAULT_STORE,
     MODELS,
     AsJson,
     ConfigFile,
@@ -29,7 +29,7 @@ def recommend(
         str | None, typer.Option(metavar="ID,ID,…", help="Items somebody met, oldest first, instead of --user.")
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many items.")] = 10,
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """Recommend items to a user, known or not, or to somebody with a history."""
@@ -105,7 +105,7 @@ def evaluate(
 @app.command(rich_help_panel=MODELS)
 def models(
     name: Annotated[str | None, typer.Argument(metavar="NAME", help="Only versions of this model.")] = None,
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
     as_json: AsJson = False,
 ) -> None:
     """List versions with aliases and test scores."""

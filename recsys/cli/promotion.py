@@ -1,12 +1,11 @@
 """Commands on who is champion: force a version, go back to the one before, list every change."""
 
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from recsys.cli.app import MODELS, AsJson, ModelUri, Store, app, print_json, print_table
+from recsys.cli.app import DEFAULT_STORE, MODELS, AsJson, ModelUri, Store, app, print_json, print_table
 from recsys.errors import InputError, did_you_mean
 
 if TYPE_CHECKING:
@@ -21,7 +20,7 @@ def promote(
     model: ModelUri = None,
     force: Annotated[bool, typer.Option("--force", help="Decide against, or without, the gate.")] = False,
     why: Why = None,
-    store: Store = Path("mlruns"),
+    store: Store = DEFAULT_STORE,
 ) -> None:
     """Make a version the champion by your own decision; needs --force and --why."""
     if not force:
@@ -58,7 +57,7 @@ def promote(
 
 
 @app.command(rich_help_panel=MODELS)
-def rollback(name: Name = None, why: Why = None, store: Store = Path("mlruns")) -> None:
+def rollback(name: Name = None, why: Why = None, store: Store = DEFAULT_STORE) -> None:
     """Make the previous champion the champion again."""
     from recsys import registry, tracking
 
@@ -72,7 +71,7 @@ def rollback(name: Name = None, why: Why = None, store: Store = Path("mlruns")) 
 
 
 @app.command(rich_help_panel=MODELS)
-def history(name: Name = None, store: Store = Path("mlruns"), as_json: AsJson = False) -> None:
+def history(name: Name = None, store: Store = DEFAULT_STORE, as_json: AsJson = False) -> None:
     """List every change of champion: when, who decided, and why."""
     from recsys import registry, tracking
 

@@ -4,6 +4,7 @@ from recsys.config.reading import digest, load, parse
 from recsys.config.sections import (
     CANDIDATES,
     HYBRIDS,
+    STORE,
     BacktestSection,
     CandidateName,
     ColumnNames,
@@ -24,6 +25,7 @@ from recsys.config.sections import (
 __all__ = [
     "CANDIDATES",
     "HYBRIDS",
+    "STORE",
     "BacktestSection",
     "CandidateName",
     "ColumnNames",

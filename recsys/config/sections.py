@@ -8,6 +8,8 @@ CandidateName = Literal["popularity", "als", "fm", "ease", "multvae", "sasrec"]
 HybridName = Literal["weighted", "cascade", "stacking", "switching"]
 CANDIDATES: tuple[CandidateName, ...] = ("popularity", "als", "fm", "ease", "multvae", "sasrec")
 HYBRIDS: tuple[HybridName, ...] = ("weighted", "cascade", "stacking", "switching")
+STORE = "mlruns"
+"""Where everything is kept, unless somebody says otherwise."""
 
 
 class Section(BaseModel):
@@ -228,7 +230,7 @@ class Config(Section):
     """Name of the experiment and the registered model; default: the file's name."""
     seed: int = 0
     """Seed of everything but the search."""
-    store: str = "mlruns"
+    store: str = STORE
     """Folder for everything the pipeline writes; relative to the working directory."""
     data: DataSection
     validation: ValidationSection = ValidationSection()

@@ -343,6 +343,6 @@ class TestCommand:
         assert cli.main() == 2
         assert capsys.readouterr().err == (
             "recsys: models.params.als.factor: did you mean 'factors'? (allowed: factors, epochs, alpha0, reg, nu, "
-            "half_life) (seen: 8)\n"
+            "fit_half_life, half_life) (seen: 8)\n"
         )
         assert not (folder / "none").exists()
