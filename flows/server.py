@@ -1,12 +1,11 @@
-"""Whether the servers that the environment names are there, asked before their libraries are imported, for seconds."""
+"""Whether the servers of the environment are there, asked before their libraries are imported, which takes seconds."""
 
 import os
 import urllib.request
 from urllib.error import HTTPError
-from urllib.parse import urlsplit
 
 from recsys.errors import InputError
-from recsys.tracking import URI
+from recsys.tracking import URI, shown_at
 
 URL = "PREFECT_API_URL"
 START = f"make stack starts one, or prefect server start; then export {URL}=http://127.0.0.1:4200/api"
@@ -20,10 +19,9 @@ def check_mlflow() -> None:
     Raises:
         InputError: nobody answers there.
     """
-    address = urlsplit(os.environ.get(URI, ""))
-    if address.scheme not in ("http", "https"):
+    url = shown_at(os.environ.get(URI, ""))
+    if url is None:
         return
-    url = address._replace(netloc=address.netloc.rpartition("@")[2]).geturl().rstrip("/")
     try:
         urllib.request.urlopen(f"{url}/health", timeout=PATIENCE).close()
     except HTTPError:

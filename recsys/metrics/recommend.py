@@ -12,7 +12,7 @@ from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray, IntArray, RowArray
 from recsys.metrics.top_k import top_k
 
-BLOCK_BYTES = 72 << 20
+BLOCK_BYTES = 48 << 20
 """Memory for the scores of the users ranked at a time. Small on purpose: a matrix of up to 32 MiB is used again by the
 next block, larger ones go back to the system each time, and taking them anew costs half as much as filling them."""
 

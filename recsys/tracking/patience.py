@@ -125,9 +125,13 @@ def where() -> str:
     return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
 
 
-def shown_at() -> str | None:
-    """The address of MLflow's pages, without user and password; none where no server is used."""
-    parts = urlsplit(_tracking_uri())
+def shown_at(uri: str | None = None) -> str | None:
+    """The address of MLflow's pages at a tracking URI, without user and password; none where it names no server.
+
+    Args:
+        uri: default: that of the open store.
+    """
+    parts = urlsplit(_tracking_uri() if uri is None else uri)
     if parts.scheme not in ("http", "https"):
         return None
     return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
