@@ -1,9 +1,9 @@
 """Factorization machine over a history: recent items, all items, the last one, user and item attributes.
 
 Rendle, "Factorization Machines", ICDM 2010, eq. 1: ŷ(x) = w₀ + Σ_j w_j x_j + Σ_{j<l} ⟨v_j, v_l⟩ x_j x_l. Split x into a
-context part c (bag of recent items, bag of all items, last item, user attributes) and an item part a (the item itself
-and its attributes). Terms of the context alone are the same for every item and drop out of a ranking, which leaves, for
-item i,
+context part c (bag of recent items, bag of all items and their attributes, last item, user attributes) and an item part
+a (the item itself and its attributes). Terms of the context alone are the same for every item and drop out of a
+ranking, which leaves, for item i,
 
     score(i) = ⟨q, p_i⟩ + b_i,   q = v₀ + Σ_{j∈c} x_j v_j,   p_i = Σ_{l∈a(i)} x_l v_l,   b_i = Σ_{l∈a(i)} x_l w_l
 
@@ -12,12 +12,12 @@ so that the whole catalogue is one matrix product, and an item never seen scores
 pointwise loss, from vectors that start at the spectrum of the log and weights w of items at popularity; x of a past
 item is its event weight, in the bag of recent items decayed with age, 2^(−age / half_life), each bag divided by (Σ
 x)^norm, in training as in scoring; the bag of all items, whose vectors are its own and start at zero, remembers what
-has decayed in the other; v₀ stands for the context's bias feature; pairs among one item's own features are left out:
-they are constants that b_i can learn. x of an attribute is its inverse document frequency, those of an item scaled to
-length 1, so that an item with many of them is no louder than one with few, and negatives are drawn among items with
-events only: that nobody met an item that nobody could meet says nothing about its attributes. For an item without
-events p_i and b_i are what a ridge regression on attributes foretells (Gantner et al., "Learning Attribute-to-Feature
-Mappings for Cold-Start Recommendations", ICDM 2010): the sum of its attributes' vectors lacks all that the own vectors
+has decayed in the other, and through the attributes of those items what an item nobody met has in common with them; v₀
+stands for the context's bias feature; pairs among one item's own features are left out: they are constants that b_i can
+learn. x of an attribute is its inverse document frequency, those of an item scaled to length 1, so that an item with
+many of them is no louder than one with few, and negatives are drawn among items with events only: that nobody met an
+item that nobody could meet says nothing about its attributes. For an item without events p_i and b_i are what a ridge
+regression on attributes foretells (`attributes.py`): the sum of its attributes' vectors lacks all that the own vectors
 of known items learn, and would rank below every one of them.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives, and for a history of h events h²/2T vectors of
 what came before its windows; a³ once for a attributes of unseen items.
@@ -35,6 +35,7 @@ from torch import Tensor, nn
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
+from recsys.models.attributes import foretold, informative
 from recsys.models.bag import bag
 from recsys.models.base import ModelConfig, OnEpoch, Range, Space, State
 from recsys.models.training import (
@@ -52,8 +53,6 @@ from recsys.models.training import (
 
 STD = 0.1
 """Standard deviation of the first vectors."""
-RIDGE = 3.0
-"""Weight of the squares in the regression of known items' vectors on their attributes; an item weighs √events."""
 
 
 class FMConfig(ModelConfig):
@@ -88,6 +87,7 @@ class _Net(nn.Module):
         super().__init__()
         self.recent_last = nn.Embedding(n_items + 1, 2 * d, sparse=True)  # v in the decayed bag | v as the last item
         self.ever = nn.Embedding(n_items + 1, d, sparse=True)
+        self.ever_feature = nn.Embedding(n_item_features, d, sparse=True)
         self.item = nn.Embedding(n_items, d + 1, sparse=True)  # v | w
         self.item_feature = nn.Embedding(n_item_features, d + 1, sparse=True)  # v | w
         self.user_feature = nn.Embedding(n_user_features, d, sparse=True)
@@ -98,7 +98,8 @@ class _Net(nn.Module):
         """Items at vectors [n, d], also as recent and as last, and biases [n]; attributes at noise, the rest at 0."""
         self.recent_last.weight[:-1] = vectors.repeat(1, 2)
         self.recent_last.weight[-1] = 0
-        nn.init.zeros_(self.ever.weight)
+        for table in (self.ever, self.ever_feature):
+            nn.init.zeros_(table.weight)
         self.item.weight[:, :-1] = vectors
         for table in (self.item_feature, self.user_feature):
             nn.init.normal_(table.weight, std=STD)
@@ -124,7 +125,7 @@ class FM:
         self.config = config or FMConfig()
         self.seed, self.device = seed, device
         self.net: _Net | None = None
-        self.attributes = _features(None, 0)
+        self.attributes = informative(None, 0)
         """[n_items, item features]: values x_l."""
         self.events = np.zeros(0, dtype=np.int64)
         """[n_items]: events of each item in the log."""
@@ -148,7 +149,7 @@ class FM:
         """Predict every event from the bag of events before it, the last one, and attributes."""
         c, log = self.config, data.interactions
         windows = Windows(log, c.max_len)
-        self.attributes = _weighted(_features(data.item_features, log.n_items))
+        self.attributes = informative(data.item_features, log.n_items)
         self.events = np.bincount(log.item, minlength=log.n_items)
         users = _features(log.features, log.n_users)
         met = torch.from_numpy(np.flatnonzero(self.events)).to(self.device)
@@ -183,8 +184,8 @@ class FM:
         decayed = _decay(inputs.shape[1], c.half_life).to(self.device) * x[:, None, :]  # [B, T, T]
         q: Tensor = last + net.context + _normalised(decayed @ recent, decayed.sum(2), c.norm)
         total = x.cumsum(1) + torch.from_numpy(np.asarray(earlier.sum(1))).to(self.device)
-        ever = (x[:, :, None] * net.ever(inputs)).cumsum(1)
-        ever = ever + bag(earlier, net.ever.weight, sparse_gradient=True)[:, None, :]
+        ever = (x[:, :, None] * self._past(inputs)).cumsum(1)
+        ever = ever + self._whole(earlier, sparse_gradient=True)[:, None, :]
         q = q + _normalised(ever, total, c.norm)
         return q + bag(attributes, net.user_feature.weight, sparse_gradient=True)[:, None, :]
 
@@ -194,16 +195,33 @@ class FM:
         net, c = self._fitted(), self.config
         last = torch.from_numpy(history.sequences(1)[:, 0].astype(np.int64)).to(self.device)
         q = net.recent_last(last)[:, c.width :] + net.context
-        for x, table in ((history.recency(c.half_life), net.recent_last), (history.weight, net.ever)):
-            X = history.matrix(x)
+        decayed, whole = history.matrix(history.recency(c.half_life)), history.matrix()
+        recent = bag(decayed, net.recent_last.weight)[:, : c.width]
+        for bags, X in ((recent, decayed), (self._whole(whole), whole)):
             total = torch.from_numpy(np.asarray(X.sum(1)).ravel()).to(self.device)
-            q = q + _normalised(bag(X, table.weight)[:, : c.width], total, c.norm)
+            q = q + _normalised(bags, total, c.norm)
         q = q + bag(_features(history.features, history.n_users), net.user_feature.weight)
         if self._catalogue is None:
             self._catalogue = self._all_items()
         vectors, biases = with_bias(self._catalogue)
         scores: FloatArray = torch.addmm(biases, q, vectors.T).cpu().numpy()
         return scores
+
+    def _past(self, inputs: Tensor) -> Tensor:
+        """Vectors [..., d] of past items in the bag of all items, those of their attributes added."""
+        net = self._fitted()
+        vectors: Tensor = net.ever(inputs)
+        if self.attributes.shape[1]:
+            # the absent item, whose event weight is 0, may have the attributes of any
+            A = self.attributes[inputs.clamp(max=len(self.events) - 1).cpu().numpy().ravel()]
+            vectors = vectors + bag(A, net.ever_feature.weight, sparse_gradient=True).view_as(vectors)
+        return vectors
+
+    def _whole(self, X: sparse.csr_matrix, *, sparse_gradient: bool = False) -> Tensor:
+        """[B, d]: the same for whole histories X [B, n_items], added up."""
+        net = self._fitted()
+        summed = bag(X, net.ever.weight, sparse_gradient=sparse_gradient)
+        return summed + bag(X @ self.attributes, net.ever_feature.weight, sparse_gradient=sparse_gradient)
 
     def _items(self, rows: Tensor) -> Tensor:
         """Vectors p and biases b [·, d + 1] of item rows."""
@@ -216,13 +234,8 @@ class FM:
     def _all_items(self) -> Tensor:
         """[n_items, d + 1]; those of items without events as their attributes foretell."""
         items = self._items(torch.arange(len(self.events), device=self.device))
-        met = self.events > 0
-        unseen = np.flatnonzero(~met & (np.diff(self.attributes.indptr) > 0))
-        if len(unseen):
-            X, weight = self.attributes[met], sparse.diags_array(np.sqrt(self.events[met]))
-            G = (X.T @ weight @ X).toarray() + RIDGE * np.eye(X.shape[1])
-            foretold = self.attributes[unseen] @ np.linalg.solve(G, X.T @ (weight @ items.cpu().numpy()[met]))
-            items[torch.from_numpy(unseen).to(items.device)] = torch.from_numpy(foretold.astype(np.float32)).to(items)
+        rows, vectors = foretold(self.attributes, items.detach().cpu().numpy(), self.events)
+        items[torch.from_numpy(rows).to(items.device)] = torch.from_numpy(vectors).to(items)
         return items
 
     def _fitted(self) -> _Net:
@@ -257,15 +270,6 @@ class FM:
 
 def _features(matrix: sparse.csr_matrix | None, rows: int) -> sparse.csr_matrix:
     return sparse.csr_matrix(np.zeros((rows, 0), np.float32)) if matrix is None else matrix
-
-
-def _weighted(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
-    """Values times the inverse document frequency of their column, log((n + 1) / (items + 1)); rows of length 1."""
-    items = np.bincount(attributes.indices, minlength=attributes.shape[1])
-    x = attributes @ sparse.diags_array(np.log((attributes.shape[0] + 1) / (items + 1)))
-    length = np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())
-    scale = np.divide(1, length, out=np.zeros_like(length), where=length > 0)
-    return sparse.csr_matrix(sparse.diags_array(scale) @ x, dtype=np.float32)
 
 
 def _normalised(bags: Tensor, total: Tensor, norm: float) -> Tensor:

@@ -50,7 +50,7 @@ FittedOn = Literal["all", "train+validation"]
 class Manifest(Section):
     """What is in a bundle, in words and numbers."""
 
-    schema_version: Literal[2] = 2
+    schema_version: Literal[3] = 3
     recsys_version: str = recsys.__version__
     name: str
     """Of the configuration."""

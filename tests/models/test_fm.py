@@ -25,18 +25,23 @@ def fitted(random_log, dataset_of):
     with torch.no_grad():
         model.net.item.weight[:, -1] += torch.randn(log.n_items)
         model.net.item_feature.weight[:, -1] += torch.randn(4)
+        model.net.ever_feature.weight += torch.randn(4, CONFIG.width)
     x = attributes.toarray() * np.log((log.n_items + 1) / ((attributes.toarray() > 0).sum(0) + 1))
     return model, log, x / np.maximum(np.linalg.norm(x, axis=1, keepdims=True), 1e-9)
 
 
-def brute_force(net, events, of_user, item, of_item):
+def brute_force(net, events, of_user, item, attributes):
     """Linear terms of the item's part and all pairs between the context's features and the item's."""
+    of_item = attributes[item]
     v = {name.removesuffix(".weight"): value.detach().double().numpy() for name, value in net.named_parameters()}
     d = len(v["context"])
     context = [(1.0, v["context"])]
     decayed = [weight * 2 ** (-(len(events) - 1 - place) / 2.0) for place, (_, weight) in enumerate(events)]
     for x, table in ((decayed, v["recent_last"][:, :d]), ([weight for _, weight in events], v["ever"])):
         context += [(xi / sum(x) ** 0.5, table[row]) for xi, (row, _) in zip(x, events, strict=True)]
+    total = sum(weight for _, weight in events)
+    for row, weight in events:
+        context += [(weight * a / total**0.5, v["ever_feature"][j]) for j, a in enumerate(attributes[row])]
     context += [(1.0, v["recent_last"][events[-1][0] if events else -1, d:])]
     context += [(value, v["user_feature"][j]) for j, value in enumerate(of_user)]
     about = [(1.0, v["item"][item])] + [(value, v["item_feature"][j]) for j, value in enumerate(of_item)]
@@ -53,14 +58,14 @@ def test_equals_the_equation_pair_by_pair(fitted):
         mine = log.user == user
         events = list(zip(log.item[mine], log.weight[mine].astype(float), strict=True))
         for item in np.unique(log.item):
-            expected = brute_force(model.net, events, of_users[user], item, attributes[item])
+            expected = brute_force(model.net, events, of_users[user], item, attributes)
             assert scores[user, item] == pytest.approx(expected, abs=1e-4)
 
 
 def test_without_attributes_of_the_user_their_terms_are_left_out(fitted):
     model, log, attributes = fitted
     scores = model.score(Interactions.of_histories([[3, 5]], log.n_items))
-    assert scores[0, 7] == pytest.approx(brute_force(model.net, [(3, 1.0), (5, 1.0)], [], 7, attributes[7]), abs=1e-4)
+    assert scores[0, 7] == pytest.approx(brute_force(model.net, [(3, 1.0), (5, 1.0)], [], 7, attributes), abs=1e-4)
 
 
 def test_an_item_nobody_met_scores_as_its_attributes_foretell(fitted):
@@ -82,8 +87,11 @@ def test_an_item_nobody_met_scores_as_its_attributes_foretell(fitted):
 def test_training_predicts_from_what_scoring_scores_from(dataset_of, max_len):
     """Item t is event t. What is older than a window counts in the bag of all items, if not in that of recent ones."""
     log = Interactions.build(np.zeros(11), np.arange(11), weight=1 + np.arange(11) % 3, n_users=2, n_items=11)
-    model = FM(CONFIG.model_copy(update={"max_len": max_len, "epochs": 5, "lr": 0.1})).fit(dataset_of(log))
+    attributes = sparse.csr_matrix(np.eye(4, dtype=np.float32)[np.arange(11) % 4])
+    config = CONFIG.model_copy(update={"max_len": max_len, "epochs": 5, "lr": 0.1})
+    model = FM(config).fit(dataset_of(log, attributes))
     assert model.net.ever.weight.abs().max() > 0.1
+    assert model.net.ever_feature.weight.abs().max() > 0.1
     if max_len < len(log):
         with torch.no_grad():
             model.net.recent_last.weight[:, : CONFIG.width] = 0

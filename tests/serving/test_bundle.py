@@ -23,7 +23,7 @@ def test_what_is_written_comes_back(toy_split, toy_bundle, tmp_path, as_text):
     written = toy_bundle(tmp_path / "bundle", split, weights={"ease": 0.7, "als": 0.3})
     read = Bundle.load(tmp_path / "bundle")
     assert read.manifest == written.manifest
-    assert (read.manifest.weights, read.manifest.schema_version) == ({"ease": 0.7, "als": 0.3}, 2)
+    assert (read.manifest.weights, read.manifest.schema_version) == ({"ease": 0.7, "als": 0.3}, 3)
     for name in ("user", "item", "time", "weight"):
         got, expected = (getattr(data.interactions, name) for data in (read.data, split.data))
         assert got.dtype == expected.dtype
@@ -95,7 +95,7 @@ def test_a_folder_that_is_no_bundle(toy_bundle, tmp_path):
     with pytest.raises(InputError, match=r"no bundle in .*: it has no bundle.json"):
         Bundle.load(tmp_path)
     bundle = toy_bundle(tmp_path / "bundle")
-    newer = bundle.manifest.model_dump(mode="json") | {"schema_version": 3}
+    newer = bundle.manifest.model_dump(mode="json") | {"schema_version": 4}
     (tmp_path / "bundle" / "bundle.json").write_text(json.dumps(newer))
     with pytest.raises(InputError, match=r"(?s)is not of this version of recsys .*schema_version"):
         Bundle.load(tmp_path / "bundle")
