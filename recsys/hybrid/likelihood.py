@@ -15,12 +15,12 @@ DoubleArray = npt.NDArray[np.float64]
 
 
 def fit_weights(
-    pool: Pool, features: FloatArray, *, prior: FloatArray | None = None, strength: float = 0.0
+    pool: Pool, features: FloatArray, *, prior: FloatArray | None = None, strength: float | FloatArray = 0.0
 ) -> FloatArray:
     """Weights [F] ≥ 0 that maximise the mean log-likelihood of what users took of their candidates.
 
-    features [C, F]. Users who took none of them say nothing. With a prior, `strength` pseudo-users pull towards it: a
-    segment with few users stays near the weights of all.
+    features [C, F]. Users who took none of them say nothing. With a prior, `strength` pseudo-users, one number or
+    [F], pull towards it: a segment with few users stays near the weights of all.
     """
     n_taken = np.bincount(pool.user[pool.relevant], minlength=pool.n_users)
     answerable = n_taken > 0
@@ -43,7 +43,7 @@ def fit_weights(
         likelihood = taken @ s - np.log(total).sum()
         gradient = observed - X.T @ (e / total[user])
         pull = w - anchor
-        value = -likelihood + 0.5 * strength * pull @ pull
+        value = -likelihood + 0.5 * (strength * pull) @ pull
         return float(value) / n_users, (-gradient + strength * pull) / n_users
 
     first = np.full(X.shape[1], 0.5) if prior is None else anchor

@@ -46,6 +46,8 @@ class Pool:
     """[U] items that the user took, brought or not."""
     floor: FloatArray
     """[C] standardised scores of popularity, which answers whoever has no history, whatever the hybrid."""
+    tail: BoolArray
+    """[n_items] those that few take: members that know them well deserve more trust there than elsewhere."""
     size: int
 
     @property
@@ -91,9 +93,13 @@ class Pool:
 
 
 def build_pool(
-    members: Members, holdout: Holdout, size: int, progress: Callable[[int, int], None] | None = None
+    members: Members,
+    holdout: Holdout,
+    tail: BoolArray,
+    size: int,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Pool:
-    """Score the users of a holdout with every member and keep what competes.
+    """Score the users of a holdout with every member and keep what competes; `tail` [n_items] is what few take.
 
     Users are scored in blocks of at most `BLOCK_BYTES`.
     """
@@ -109,7 +115,7 @@ def build_pool(
     user, item, z, rank, relevant = (np.concatenate(column) for column in zip(*parts, strict=True))
     lengths = (holdout.history.lengths, holdout.truth.lengths)
     floor = z[:, list(members).index(FLOOR)]
-    return Pool(tuple(members), user, item, z, rank, relevant, *lengths, floor, size)
+    return Pool(tuple(members), user, item, z, rank, relevant, *lengths, floor, tail, size)
 
 
 def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.ndarray[Any, Any], ...]:

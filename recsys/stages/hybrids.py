@@ -17,6 +17,7 @@ from recsys.hybrid.pool import FLOOR, build_pool
 from recsys.hybrid.selection import select
 from recsys.hybrid.table import TABLE
 from recsys.metrics.evaluation import evaluate_all
+from recsys.metrics.segments import head_items
 from recsys.stages.candidates import Fitted, on_train
 from recsys.stages.workspace import code_digest, work
 
@@ -62,7 +63,7 @@ def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]
     evaluations = evaluate_all(served, split.validation, split.train, seed=config.seed)
     users = split.validation.sample(config.hybrid.max_users, config.seed)
     log.info("hybrid: what %d members would show %s validation users", len(members), f"{len(users):,}")
-    pool = build_pool(members, users, config.hybrid.pool)
+    pool = build_pool(members, users, ~head_items(split.train), config.hybrid.pool)
     selection = select(members, pool, config.hybrid, config.seed, lambda line: log.info("hybrid: %s", line))
     weights = {name: hybrid.weights() for name, hybrid in selection.hybrids.items()}
     outcome = Chosen(

@@ -10,6 +10,7 @@ from recsys.data.atomic import mark_used, new_folder
 from recsys.data.prepared import Prepared
 from recsys.hybrid.pool import build_pool
 from recsys.hybrid.selection import fit
+from recsys.metrics.segments import head_items
 from recsys.stages.candidates import Searched, on_train
 from recsys.stages.workspace import code_digest, work
 from recsys.tuning.budget import Budget
@@ -36,8 +37,10 @@ def earned(config: Config, prepared: Prepared, first: Mapping[str, Searched]) ->
     folder = work(config, "looks", key)
     if not (folder / RESULT).is_file():
         members = {name: on_train(one, config, prepared) for name, one in first.items()}
-        users = prepared.split.validation.sample(MOST_USERS, config.seed)
-        shares = fit(METHOD, members, build_pool(members, users, config.hybrid.pool)).weights()
+        split = prepared.split
+        users = split.validation.sample(MOST_USERS, config.seed)
+        pool = build_pool(members, users, ~head_items(split.train), config.hybrid.pool)
+        shares = fit(METHOD, members, pool).weights()
         with new_folder(folder) as draft:
             (draft / RESULT).write_text(json.dumps(shares), encoding="utf-8")
     mark_used(folder)

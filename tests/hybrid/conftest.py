@@ -29,7 +29,7 @@ class Planted:
 def planted():
     """Members `a`, `b` and `popularity`, each on a scale of its own, and users who choose by weights of their z-scores.
 
-    Returns members, holdout and z [3, U, n]. `chooses(u)` gives the weights of user u.
+    Returns members, holdout, tail [n] and z [3, U, n]. `chooses(u)` gives the weights of user u.
     """
 
     def make(chooses, lengths=(2,), users=400, n=30, taken=1, seed=0):
@@ -50,6 +50,7 @@ def planted():
         scales = {"a": 1, "b": 50, "popularity": 7}
         members = {name: Planted(scale * own + scale) for (name, scale), own in zip(scales.items(), z, strict=True)}
         holdout = Holdout(log, Interactions.of_histories(truth.tolist(), n))
-        return SimpleNamespace(members=members, holdout=holdout, z=z, table=Planted)
+        tail = np.arange(n) >= 0.8 * n
+        return SimpleNamespace(members=members, holdout=holdout, tail=tail, z=z, table=Planted)
 
     return make

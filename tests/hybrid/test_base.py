@@ -3,6 +3,8 @@
 import numpy as np
 import pytest
 
+from recsys.data.dataset import Dataset
+from recsys.data.idmap import IdMap
 from recsys.hybrid.pool import build_pool
 from recsys.hybrid.table import TABLE
 from recsys.metrics.top_k import top_k
@@ -12,7 +14,7 @@ from recsys.metrics.top_k import top_k
 def case(planted):
     """Short histories choose by a and long ones by b; nobody by popularity."""
     p = planted(lambda u: (2, 0.5, -1) if u % 2 else (0.5, 2, -1), lengths=(30, 3), users=240, n=80)
-    return p, build_pool(p.members, p.holdout, size=20)
+    return p, build_pool(p.members, p.holdout, p.tail, size=20)
 
 
 @pytest.fixture(scope="module", params=TABLE)
@@ -51,7 +53,7 @@ def test_it_beats_every_member_it_was_fitted_on(hybrid, case):
     assert pool.ndcg(hybrid.pool_scores(pool)).mean() > best
 
 
-def test_a_refit_reaches_every_member_and_keeps_the_weights(hybrid):
+def test_a_refit_reaches_every_member_and_keeps_the_weights(hybrid, case):
     class Fitted:
         name = "fitted"
 
@@ -59,6 +61,8 @@ def test_a_refit_reaches_every_member_and_keeps_the_weights(hybrid):
             self.data = data
 
     again = type(hybrid)({name: Fitted() for name in hybrid.members}).load(hybrid.state())
-    assert again.fit("the log") is again
-    assert [member.data for member in again.members.values()] == ["the log"] * 3
+    log = case[0].holdout.history
+    data = Dataset(log, IdMap.of(range(log.n_users)), IdMap.of(range(log.n_items)))
+    assert again.fit(data) is again
+    assert all(member.data is data for member in again.members.values())
     assert again.weights() == hybrid.weights()

@@ -9,7 +9,7 @@ from recsys.hybrid.pool import build_pool
 
 def test_the_member_that_brings_most_recalls(planted):
     p = planted(lambda u: (0.3, 2, 0.3), users=300)
-    pool = build_pool(p.members, p.holdout, size=5)
+    pool = build_pool(p.members, p.holdout, p.tail, size=5)
     hybrid = Cascade(p.members).fit_pool(pool)
     best_five = [set(row) for row in np.argsort(-hidden(p.z[1], p.holdout.history), 1)[:, :5].tolist()]
     brought = sum(item in own for item, own in zip(p.holdout.truth.item.tolist(), best_five, strict=True))
@@ -38,7 +38,7 @@ def test_the_blend_ranks_what_was_recalled_and_the_recaller_the_rest(planted):
 
 def test_weights_are_fitted_on_what_was_recalled(planted):
     p = planted(lambda u: (1, 1.5, 0), users=300)
-    pool = build_pool(p.members, p.holdout, size=10)
+    pool = build_pool(p.members, p.holdout, p.tail, size=10)
     hybrid = Cascade(p.members).fit_pool(pool)
     recalled = pool.where(pool.rank[:, hybrid.recaller] < 10)
     assert len(recalled.user) < len(pool.user)
@@ -48,7 +48,7 @@ def test_weights_are_fitted_on_what_was_recalled(planted):
 def test_what_was_taken_and_not_recalled_does_not_speak_for_weights_of_zero(planted):
     """Users choose by a and b alike, and often what only the other of the two brings."""
     p = planted(lambda u: (1, 1, 0), users=2000)
-    hybrid = Cascade(p.members).fit_pool(build_pool(p.members, p.holdout, size=5))
+    hybrid = Cascade(p.members).fit_pool(build_pool(p.members, p.holdout, p.tail, size=5))
     np.testing.assert_allclose(hybrid.w, (1, 1, 0), atol=0.1)
 
 

@@ -22,6 +22,7 @@ def pool_of(*users):
         length=np.ones(len(users), np.int64),
         n_relevant=np.array([sum(taken) for _, taken in users]),
         floor=z[:, 0],
+        tail=np.zeros(max(sizes), bool),
         size=10,
     )
 
@@ -56,14 +57,14 @@ def test_pseudo_users_pull_towards_the_prior():
 def test_planted_weights_are_found(planted):
     """1,500 users choose by 1.5 of a, 0.7 of b and nothing of popularity."""
     p = planted(lambda u: (1.5, 0.7, 0), users=1500)
-    pool = build_pool(p.members, p.holdout, size=30)
+    pool = build_pool(p.members, p.holdout, p.tail, size=30)
     np.testing.assert_allclose(fit_weights(pool, pool.z), [1.5, 0.7, 0], atol=0.12)
 
 
 def test_weights_are_never_negative(planted):
     """Users avoid what is popular; the best that popularity can weigh is nothing."""
     p = planted(lambda u: (1.0, 0.5, -1.0), users=800)
-    pool = build_pool(p.members, p.holdout, size=30)
+    pool = build_pool(p.members, p.holdout, p.tail, size=30)
     weights = fit_weights(pool, pool.z)
     assert weights.dtype == np.float32
     assert weights[2] == 0

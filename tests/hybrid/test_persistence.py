@@ -23,7 +23,7 @@ DATA = Dataset(LOG, IdMap.of(range(3)), IdMap.of(range(4)))
 def nested():
     members = {"popularity": create("popularity").fit(DATA), "ease": create("ease", {"reg": 7.0}).fit(DATA)}
     hybrid = Weighted(members)
-    hybrid.W[1] = (0.25, 2, 0, 1)
+    hybrid.W[1] = (0.25, 2, 0, 1, 0, 0)
     return WithFallback.of(hybrid, members["popularity"])
 
 

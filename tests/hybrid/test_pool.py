@@ -14,7 +14,7 @@ from recsys.metrics.evaluation import evaluate
 @pytest.fixture(scope="module")
 def case(planted):
     p = planted(lambda u: (1.5, 0.7, 0), users=120, taken=3, lengths=(2, 7))
-    return p, build_pool(p.members, p.holdout, size=12)
+    return p, build_pool(p.members, p.holdout, p.tail, size=12)
 
 
 def test_the_pool_by_hand(planted):
@@ -22,7 +22,7 @@ def test_the_pool_by_hand(planted):
     make = planted(lambda u: (0, 0, 0), users=1).table
     members = {"a": make([[6, 5, 4, 3, 2, 9]]), "popularity": make([[6, 1, 5, 2, 0, 9]])}
     holdout = Holdout(Interactions.of_histories([[5]], 6), Interactions.of_histories([[4]], 6))
-    pool = build_pool(members, holdout, size=2)
+    pool = build_pool(members, holdout, np.zeros(holdout.history.n_items, bool), size=2)
     assert pool.item.tolist() == [0, 1, 2]  # 0 of both, 1 of a, 2 of popularity
     assert pool.rank.tolist() == [[0, 0], [1, 2], [2, 1]]
     assert pool.relevant.tolist() == [False, False, False]
@@ -81,7 +81,7 @@ def test_users_are_selected_and_renumbered(case):
 def test_without_a_member_its_own_items_are_gone(case):
     p, pool = case
     rest = pool.without("b")
-    alone = build_pool({name: p.members[name] for name in ("a", "popularity")}, p.holdout, size=12)
+    alone = build_pool({name: p.members[name] for name in ("a", "popularity")}, p.holdout, p.tail, size=12)
     assert rest.members == alone.members
     np.testing.assert_array_equal(rest.item, alone.item)
     np.testing.assert_array_equal(rest.ndcg(rest.z[:, 1]), alone.ndcg(alone.z[:, 1]))
@@ -91,7 +91,7 @@ def test_blocks_do_not_change_the_pool(case, monkeypatch):
     p, pool = case
     monkeypatch.setattr("recsys.hybrid.pool.BLOCK_BYTES", 8 * 30 * 3 * 7)
     told = []
-    parts = build_pool(p.members, p.holdout, 12, lambda done, of: told.append((done, of)))
+    parts = build_pool(p.members, p.holdout, p.tail, 12, lambda done, of: told.append((done, of)))
     assert told[:2] == [(7, 120), (14, 120)]
     assert told[-1] == (120, 120)
     for name in ("user", "item", "z", "rank", "relevant", "length", "n_relevant", "floor"):

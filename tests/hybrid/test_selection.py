@@ -15,7 +15,7 @@ from recsys.hybrid.table import TABLE
 def case(planted):
     """Users choose by a and b together; popularity tells them nothing."""
     p = planted(lambda u: (2, 1.5, 0), users=300)
-    return p.members, build_pool(p.members, p.holdout, size=30)
+    return p.members, build_pool(p.members, p.holdout, p.tail, size=30)
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ def middling(planted):
 
 def test_the_learner_finds_what_no_blend_can(middling):
     members, holdout = middling
-    pool = build_pool(members, holdout, size=30)
+    pool = build_pool(members, holdout, np.zeros(holdout.history.n_items, bool), size=30)
     fitting = np.arange(pool.n_users) < 200
     judged = pool.select(~fitting)
     stacking, weighted = (kind(members).fit_pool(pool.select(fitting)) for kind in (Stacking, Weighted))
@@ -33,7 +33,7 @@ def test_the_learner_finds_what_no_blend_can(middling):
 
 def test_what_no_member_brings_stays_below_in_the_order_of_the_blend(middling):
     members, holdout = middling
-    hybrid = Stacking(members).fit_pool(build_pool(members, holdout, size=3))
+    hybrid = Stacking(members).fit_pool(build_pool(members, holdout, np.zeros(holdout.history.n_items, bool), size=3))
     scores = hybrid.score(holdout.history)
     z, rank = ranked_scores(members, holdout.history, 3)
     blend, brought = np.tensordot(hybrid.w, z, axes=1), (rank < 3).any(0)
@@ -46,7 +46,7 @@ def test_what_no_member_brings_stays_below_in_the_order_of_the_blend(middling):
 
 def test_without_anything_taken_the_blend_answers(middling):
     members, holdout = middling
-    pool = build_pool(members, holdout, size=3)
+    pool = build_pool(members, holdout, np.zeros(holdout.history.n_items, bool), size=3)
     unlucky = pool.select(np.bincount(pool.user[pool.relevant], minlength=300) == 0)
     assert unlucky.n_users > 10
     hybrid = Stacking(members).fit_pool(unlucky)

@@ -13,7 +13,7 @@ def test_every_segment_is_answered_by_its_best(planted):
     lengths = (3,) * 300 + (8,) * 150 + (25,) * few
     by = {3: (3, 0, 0), 8: (0, 0, 3), 25: (0, 3, 0)}
     p = planted(lambda u: by[lengths[u]], lengths=lengths, users=len(lengths), n=40)
-    pool = build_pool(p.members, p.holdout, size=40)
+    pool = build_pool(p.members, p.holdout, p.tail, size=40)
     hybrid = Switching(p.members).fit_pool(pool)
     assert hybrid.choice.tolist() == [0, 0, 2, 0, 0]
     assert hybrid.users.tolist() == [0, 300, 150, few, 0]

@@ -18,6 +18,7 @@ from recsys.data.interactions import Interactions
 from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.persistence import COMBINATIONS, load, save
 from recsys.hybrid.pool import build_pool
+from recsys.metrics.segments import head_items
 from recsys.models.base import Recommender
 from recsys.models.table import TABLE, create
 
@@ -69,6 +70,7 @@ def one_hot(values: np.ndarray) -> sparse.csr_matrix:
 
 DATA, HOLDOUT = checkerboard()
 KNOWN, WITHHELD = HOLDOUT.history, HOLDOUT.truth.item
+TAIL = ~head_items(KNOWN)
 PARITY = np.arange(ITEMS) % 2
 
 
@@ -79,7 +81,7 @@ def fit(name: str, seed: int = 0) -> Recommender:
     if name == WithFallback.name:
         return WithFallback.of(fit("als"), fit("popularity"))
     members = {member: fit(member, seed) for member in MEMBERS}
-    return COMBINATIONS[name](members).fit_pool(build_pool(members, HOLDOUT, size=ITEMS))
+    return COMBINATIONS[name](members).fit_pool(build_pool(members, HOLDOUT, TAIL, size=ITEMS))
 
 
 fitted = cache(fit)
