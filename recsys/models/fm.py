@@ -133,14 +133,14 @@ class FM:
 
     @classmethod
     def memory_bytes(cls, config: FMConfig, data: Dataset) -> int:
-        """Item tables of four widths, and either their first vectors in the making or what training and scoring take.
+        """Item tables of four widths, attribute tables of two, and what making, training or scoring them takes.
 
-        That is moments, a spare, a batch's activations, the vectors of all items; and where attributes foretell some of
-        them, three matrices of attributes by attributes.
+        The last two are moments, a spare, a batch's activations, the vectors of all items; and where attributes
+        foretell some of them, three matrices of attributes by attributes.
         """
         log, d = data.interactions, config.width
         n_attributes = 0 if data.item_features is None else data.item_features.shape[1]
-        tables = 16 * log.n_items * d
+        tables = (16 * log.n_items + 8 * n_attributes) * d
         foretold = 24 * n_attributes**2 if (np.bincount(log.item, minlength=log.n_items) == 0).any() else 0
         scoring = 20 * log.n_items * d + foretold
         return tables + max(spectral_bytes(log, d), 3 * tables + 32 * config.batch_tokens * config.negatives + scoring)
