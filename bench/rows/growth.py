@@ -101,6 +101,7 @@ def slope(sizes: Curve, values: Curve) -> float:
 def draw(interactions: Curve, seconds: dict[str, Curve], memory: dict[str, Curve]) -> None:
     """Both curves of every model on logarithmic axes, beside growth in proportion."""
     from matplotlib.figure import Figure as Canvas
+    from matplotlib.ticker import NullLocator
 
     from recsys.report.figures import COLOURS, PALE
 
@@ -111,6 +112,8 @@ def draw(interactions: Curve, seconds: dict[str, Curve], memory: dict[str, Curve
             axes.loglog(interactions, curve, marker="o", color=COLOURS[model], label=label)
             in_proportion = curve[0] * np.array(interactions) / interactions[0]
             axes.loglog(interactions, in_proportion, color=PALE, linestyle="--", zorder=0)
+        axes.set_xticks(interactions, [f"{count / 1e6:.2g} M" for count in interactions])
+        axes.xaxis.set_minor_locator(NullLocator())
         axes.set_xlabel("interactions")
         axes.set_ylabel(f"{unit} of a fit, epochs: {EPOCHS}")
         axes.legend(frameon=False)
