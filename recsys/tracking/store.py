@@ -32,7 +32,6 @@ class _State:
     """Of the store that is open."""
     is_local = True
     """Whether the database is in that folder, so that artifacts belong there too."""
-    seconds = 0.0
     lock = threading.Lock()
     thread = threading.local()
 
@@ -121,10 +120,9 @@ def counted() -> Iterator[None]:
         yield
     finally:
         _State.thread.inside = False
-        with _State.lock:
-            _State.seconds += time.perf_counter() - start
+        _State.thread.seconds = seconds_spent() + time.perf_counter() - start
 
 
 def seconds_spent() -> float:
-    """Wall seconds inside MLflow since this process began, summed over threads; import and start-up included."""
-    return _State.seconds
+    """Wall seconds of the calling thread inside MLflow since it began; import and start-up included."""
+    return float(getattr(_State.thread, "seconds", 0.0))

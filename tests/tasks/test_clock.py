@@ -1,5 +1,6 @@
 """The clock of a run: library work by stage, and what is left."""
 
+import threading
 import time
 
 import pytest
@@ -25,6 +26,20 @@ def test_mlflow_inside_a_stage_is_orchestration():
     with clock.stage("promote"), tracking.counted():
         time.sleep(0.2)
     assert clock.seconds["promote"] < 0.1
+
+
+def test_mlflow_in_another_thread_takes_nothing_from_a_stage():
+    def wait() -> None:
+        with tracking.counted():
+            time.sleep(0.1)
+
+    clock, threads = Clock(), [threading.Thread(target=wait) for _ in range(5)]
+    with clock.stage("train"):
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+    assert clock.seconds["train"] >= 0.1
 
 
 def test_a_stage_that_fails_took_its_time():
