@@ -9,6 +9,8 @@ from pathlib import Path
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests import servers
+
 ROOT = Path(__file__).parents[1]
 OURSELVES = "recsys-pipeline"  # whose dev extra asks for its other extras
 TEXT = (ROOT / "constraints.txt").read_text(encoding="utf-8")
@@ -77,8 +79,9 @@ def test_the_pins_that_pip_would_get_wrong():
     assert int(PINS["pyarrow"].split(".")[0]) < 26
 
 
-def test_a_prefect_server_starts(prefect_server):
-    """That it stops again is looked at where it is stopped."""
-    with urllib.request.urlopen(f"{prefect_server.url}/health", timeout=30) as answer:
-        assert answer.read() == b"true"
-    assert "Traceback" not in prefect_server.log.read_text()
+def test_a_prefect_server_starts(tmp_path):
+    """One that nobody else uses; that it stops again is looked at where it is stopped."""
+    with servers.Prefect(tmp_path) as server:
+        with urllib.request.urlopen(f"{server.url}/health", timeout=30) as answer:
+            assert answer.read() == b"true"
+        assert "Traceback" not in server.log.read_text()

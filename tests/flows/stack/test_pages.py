@@ -108,6 +108,7 @@ def test_the_form_of_a_deployment_starts_a_run_whose_page_says_what_came_of_it(s
     # Each field says what it is.
     expect(browser.get_by_text("path of a TOML file")).to_be_visible(timeout=PATIENCE)
     browser.get_by_role("button", name="Add item").click()
+    expect(browser.locator("textarea")).to_have_count(2, timeout=PATIENCE)  # before it is there, the last is config's
     browser.locator("textarea").last.fill('models.candidates=["popularity","als"]')
     _picture(browser, pictures / "prefect-form.png", full_page=True)
     browser.get_by_role("button", name="Submit").click()
