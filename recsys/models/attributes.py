@@ -9,13 +9,11 @@ RIDGE = 3.0
 """Weight of the squares in the regression of known items' vectors on their attributes; an item weighs √events."""
 
 
-def informative(attributes: sparse.csr_matrix | None, n_items: int) -> sparse.csr_matrix:
+def informative(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
     """[n_items, a] float32: values times the inverse document frequency of their column, in rows of length 1.
 
-    The frequency is log((n + 1) / (items + 1)). None gives no columns; an item without attributes has a row of zeros.
+    That frequency is log((n + 1) / (items + 1)). An item without attributes has a row of zeros.
     """
-    if attributes is None:
-        return sparse.csr_matrix(np.zeros((n_items, 0), np.float32))
     items = np.bincount(attributes.indices, minlength=attributes.shape[1])
     x = attributes @ sparse.diags_array(np.log((attributes.shape[0] + 1) / (items + 1)))
     length = np.sqrt(np.asarray(x.multiply(x).sum(1)).ravel())

@@ -125,7 +125,7 @@ class FM:
         self.config = config or FMConfig()
         self.seed, self.device = seed, device
         self.net: _Net | None = None
-        self.attributes = informative(None, 0)
+        self.attributes = _features(None, 0)
         """[n_items, item features]: values x_l."""
         self.events = np.zeros(0, dtype=np.int64)
         """[n_items]: events of each item in the log."""
@@ -149,7 +149,7 @@ class FM:
         """Predict every event from the bag of events before it, the last one, and attributes."""
         c, log = self.config, data.interactions
         windows = Windows(log, c.max_len)
-        self.attributes = informative(data.item_features, log.n_items)
+        self.attributes = informative(_features(data.item_features, log.n_items))
         self.events = np.bincount(log.item, minlength=log.n_items)
         users = _features(log.features, log.n_users)
         met = torch.from_numpy(np.flatnonzero(self.events)).to(self.device)

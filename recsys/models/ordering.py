@@ -17,7 +17,7 @@ TINY = np.float32(1e-30)
 """In place of the weight of a row without entries."""
 
 
-def alike(X: sparse.csr_matrix, seed: int = 0) -> tuple[IntArray, IntArray]:
+def alike(X: sparse.csr_matrix) -> tuple[IntArray, IntArray]:
     """The rows of X, which holds no negative weight, and its columns, each in such an order.
 
     >>> X = sparse.csr_matrix([[1, 0, 1, 0], [0, 1, 0, 1], [1, 0, 1, 0], [0, 1, 0, 1]], dtype=np.float32)
@@ -27,7 +27,7 @@ def alike(X: sparse.csr_matrix, seed: int = 0) -> tuple[IntArray, IntArray]:
     """
     Xt = X.T.tocsr()
     weight_of_row, weight_of_column = _weights(X), _weights(Xt)
-    column: np.ndarray[Any, Any] = np.random.default_rng(seed).standard_normal(X.shape[1], dtype=np.float32)
+    column: np.ndarray[Any, Any] = np.random.default_rng(0).standard_normal(X.shape[1], dtype=np.float32)
     for _ in range(ROUNDS):
         row = X @ column / weight_of_row
         column = Xt @ row / weight_of_column
