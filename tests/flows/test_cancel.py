@@ -60,29 +60,31 @@ def served(tmp_path_factory, prefect_server):
 
 @pytest.fixture(scope="module")
 def cancelled(served):
-    """A training, cancelled when it has searched for a while."""
+    """A training, cancelled when it has searched for a while, and what it searched for: the quickest goes first."""
     deployment = served("/deployments/name/train/tiny", method="GET")["id"]
     run = served(f"/deployments/{deployment}/create_flow_run", {"state": {"type": "SCHEDULED"}})["id"]
     logs = {"logs": {"flow_run_id": {"any_": [run]}}, "sort": "TIMESTAMP_DESC", "limit": 20}
-    servers.wait(
-        lambda: re.search(r"ease: trial \d{2,} of", json.dumps(served("/logs/filter", logs))),
+    found = servers.wait(
+        lambda: re.search(r"(\w+): trial \d{2,} of", json.dumps(served("/logs/filter", logs))),
         lambda: served("/logs/filter", logs),
     )
     served(f"/flow_runs/{run}/set_state", {"state": {"type": "CANCELLING", "name": "Cancelling"}})
 
     def ended():
-        found = served(f"/flow_runs/{run}", method="GET")
-        return found if found["state_type"] not in ("RUNNING", "CANCELLING") else None
+        now = served(f"/flow_runs/{run}", method="GET")
+        return now if now["state_type"] not in ("RUNNING", "CANCELLING") else None
 
-    return servers.wait(ended, lambda: served(f"/flow_runs/{run}", method="GET"))
+    return servers.wait(ended, lambda: served(f"/flow_runs/{run}", method="GET")), found[1]
 
 
 def test_it_is_cancelled_under_a_name_that_says_what_it_was(cancelled):
-    assert cancelled["state_type"] == "CANCELLED"
-    assert re.fullmatch("train tiny [0-9a-f]{6}", cancelled["name"])
+    run, _ = cancelled
+    assert run["state_type"] == "CANCELLED"
+    assert re.fullmatch("train tiny [0-9a-f]{6}", run["name"])
 
 
 def test_mlflow_says_so_and_leads_back(cancelled, served):
+    cancelled_run, _ = cancelled
     tracking.open_store(served.folder / "mlruns")
     experiment = tracking.client().get_experiment_by_name("tiny")
     runs = tracking.client().search_runs([experiment.experiment_id], max_results=1000)
@@ -92,16 +94,17 @@ def test_mlflow_says_so_and_leads_back(cancelled, served):
     trials = {run.info.status for run in runs if run.data.tags["role"] == "trial"}
     assert {"FINISHED"} <= trials <= {"FINISHED", "KILLED"}
     (pipeline,) = (run for run in runs if run.data.tags["role"] == "pipeline")
-    assert pipeline.data.tags["prefect.flow_run"] == cancelled["id"]
-    assert pipeline.data.tags["prefect.flow_run.name"] == cancelled["name"]
-    assert pipeline.data.tags["prefect.flow_run.url"].endswith(f"/runs/flow-run/{cancelled['id']}")
+    assert pipeline.data.tags["prefect.flow_run"] == cancelled_run["id"]
+    assert pipeline.data.tags["prefect.flow_run.name"] == cancelled_run["name"]
+    assert pipeline.data.tags["prefect.flow_run.url"].endswith(f"/runs/flow-run/{cancelled_run['id']}")
 
 
 def test_nothing_is_half_written_and_a_rerun_goes_on(cancelled, served):
+    _, candidate = cancelled
     assert not [path for path in (served.folder / "mlruns").rglob("*") if path.name.endswith(".draft")]
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM, "run", "tiny.toml", "--set", "tuning.trials=3"],
         cwd=served.folder, env=served.environment, capture_output=True, text=True, check=False, timeout=240,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "ease: 3 of 3 trials are done already" in done.stderr
+    assert f"{candidate}: 3 of 3 trials are done already" in done.stderr
