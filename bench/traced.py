@@ -20,9 +20,9 @@ from bench.paired import alternate
 from bench.results import Figure, Options, Result
 from bench.runner import fit_ours, fit_peer
 from bench.watch import TEST_LISTS
+from recsys.code import code_digest
 from recsys.config import digest
 from recsys.data.dataset import Holdout
-from recsys.stages.workspace import code_digest
 
 OURS = "bench.trace_ours"
 TRACES = sets.STORE / "traces"

@@ -18,7 +18,7 @@ class Drift:
     score_shift: float
     """Kolmogorov-Smirnov distance of its best scores: 0 to 1."""
     ndcg: float | None
-    """Its ndcg@10 on the new events; none where they hold nothing it could have shown."""
+    """Its ndcg@10 on the new events of items in its catalogue; none where there are none."""
     tested_ndcg: float
     """Its ndcg@10 on the test it was promoted by."""
 

@@ -9,6 +9,7 @@ from itertools import accumulate
 from pathlib import Path
 
 from recsys import tracking
+from recsys.code import code_digest
 from recsys.config import Config, digest
 from recsys.promotion import METRIC
 from recsys.retention import MONITOR, PIPELINE
@@ -18,7 +19,7 @@ from recsys.stages.evaluate import Tested
 from recsys.stages.hybrids import Chosen
 from recsys.stages.monitor import Watched
 from recsys.stages.promote import Promotion
-from recsys.stages.workspace import code_digest, prepared_set
+from recsys.stages.workspace import prepared_set
 from recsys.tracking import Run
 from recsys.tuning.trial import TrialRecord
 from tasks.comparison import TITLE, flat, introduce, settings

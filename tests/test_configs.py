@@ -9,6 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from recsys.config import Config, load, parse
+from recsys.errors import InputError
 
 CONFIGS = Path(__file__).parents[1] / "configs"
 OWN_DATA = CONFIGS / "own-data.toml"
@@ -46,6 +47,12 @@ def test_values_behind_a_hash_are_allowed_ones() -> None:
     config = parse(tomllib.loads(text))
     assert config.name == "my-shop"
     assert config.data.min_rating == 4.0
+
+
+@pytest.mark.parametrize("weight", ["-1", "nan", "inf"])
+def test_a_weight_is_a_number_from_0_on(weight: str) -> None:
+    with pytest.raises(InputError, match=r"data\.event_weights\.buy: Input should be "):
+        parse({"data": {"path": "e.csv", "event_weights": {"buy": float(weight)}}})
 
 
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)

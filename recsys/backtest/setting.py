@@ -10,6 +10,7 @@ import pandas as pd
 
 from recsys import tracking
 from recsys.backtest.replay import Period, in_order, periods
+from recsys.code import code_digest
 from recsys.config import Config, digest
 from recsys.data.atomic import mark_used, new_folder
 from recsys.data.idmap import IdMap
@@ -18,7 +19,7 @@ from recsys.data.schema import COLUMNS, ITEM, TIME
 from recsys.feedback import database
 from recsys.stages.log import digest_of
 from recsys.stages.validate import accepted_log, tables, validate
-from recsys.stages.workspace import code_digest, located
+from recsys.stages.workspace import located
 
 BASE = "base"
 EVENTS = "events.parquet"

@@ -1,6 +1,6 @@
 """What can be configured: frozen typed sections, each key with its meaning, unit and default."""
 
-from typing import Literal
+from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
@@ -47,7 +47,7 @@ class DataSection(Section):
     columns: ColumnNames = ColumnNames()
     timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
     """Unit of numeric timestamps; text timestamps are parsed as ISO 8601."""
-    event_weights: dict[str, float] = Field(default_factory=dict)
+    event_weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
     """event_type -> weight; 0 leaves the events out. Empty: every event weighs 1."""
     min_rating: float | None = None
     """Events rated lower are left out; none: every rated event counts."""
@@ -126,8 +126,8 @@ class TuningSection(Section):
     trials: int = Field(default=12, ge=1)
     """Trials per candidate; the first is the starting point: the model's defaults, or what `models.params` says."""
     timeout: float = Field(default=600.0, gt=0)
-    """Seconds for all candidates together. Each finishes at least its first trial; what is left goes by the weight
-    these first models earn in a hybrid, a quarter of it evenly."""
+    """Seconds for all candidates together. Each gets one trial, which ends early after an even share of them where it
+    is trained in epochs; what is left goes by the weight these first models earn in a hybrid, a quarter evenly."""
     seed: int = 0
     """Seed of the search."""
     metric: str = "ndcg@10"
@@ -173,7 +173,7 @@ class PromotionSection(Section):
     max_latency_ms: float = Field(default=500.0, gt=0)
     """p95 of scoring one user, milliseconds."""
     max_artifact_mib: float = Field(default=4096.0, gt=0)
-    """Size of the registered model, MiB."""
+    """Arrays of the judged model, MiB; the registered artifact holds the one that serves and the log as well."""
     min_effective_sample: float = Field(default=100.0, gt=0)
     """Logged answers with propensities speak at the gate from this effective sample (Σw)² / Σw² on, of both sides."""
     refit: Literal["all", "none"] = "all"

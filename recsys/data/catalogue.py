@@ -1,4 +1,4 @@
-"""Ids and features of users and items on disk: the part that a prepared set and a served bundle have in common."""
+"""Ids and features of users and items on disk: what a prepared set and a served bundle have in common."""
 
 import json
 from pathlib import Path
@@ -6,6 +6,9 @@ from pathlib import Path
 from scipy import sparse
 
 from recsys.data.dataset import Dataset
+from recsys.data.idmap import IdMap
+from recsys.data.interactions import Interactions
+from recsys.data.schema import FloatArray, IntArray, RowArray
 
 IDS = "ids.json"
 
@@ -30,6 +33,14 @@ def holds_user(folder: Path, user_id: str) -> bool:
     return user_id in map(str, users)
 
 
-def load_features(path: Path) -> sparse.csr_matrix | None:
-    """Features [rows, names] that `save_catalogue` wrote; none where there were none."""
+def load_dataset(folder: Path, user: RowArray, item: RowArray, time: IntArray, weight: FloatArray) -> Dataset:
+    """A log of these events beside what `save_catalogue` wrote."""
+    ids = json.loads((folder / IDS).read_text(encoding="utf-8"))
+    users, items = IdMap.of(ids["users"]), IdMap.of(ids["items"])
+    log = Interactions(user, item, time, weight, len(users), len(items), _features(folder / "users.npz"))
+    names = (tuple(ids["user_feature_names"]), tuple(ids["item_feature_names"]))
+    return Dataset(log, users, items, _features(folder / "items.npz"), *names)
+
+
+def _features(path: Path) -> sparse.csr_matrix | None:
     return sparse.csr_matrix(sparse.load_npz(path)) if path.is_file() else None

@@ -17,7 +17,7 @@ UNKNOWN = -1
 class IdMap:
     """Raw ids by row number.
 
-    Ids that are all integers stay integers, so that an answer joins with the table the ids came from;
+    Ids that are all integers of 64 bits stay integers, so that an answer joins with the table the ids came from;
     everything else is text. A query may use either form: `"42"` and `42` are the same id.
 
     >>> items = IdMap.of([30, 10, 30])
@@ -73,7 +73,7 @@ def _normal(raw: Iterable[Any]) -> np.ndarray[Any, Any]:
     series = raw if isinstance(raw, pd.Series) else pd.Series(list(raw) if not isinstance(raw, np.ndarray) else raw)
     if series.empty:
         return np.empty(0, dtype=object)
-    if pd.api.types.is_integer_dtype(series.dtype):
+    if pd.api.types.is_integer_dtype(series.dtype) and series.max() <= np.iinfo(np.int64).max:
         return series.to_numpy(dtype=np.int64)
     return _text(series.to_numpy(dtype=object))
 

@@ -90,7 +90,7 @@ def event_weights(events: pd.DataFrame, data: DataSection) -> FloatArray:
     """[N] float32: the weight of each event's type; 1 where no weights are configured.
 
     Raises:
-        InputError: a type has no weight or a negative one, or there is no column of types.
+        InputError: a type has no weight, or there is no column of types.
     """
     if not data.event_weights:
         return np.ones(len(events), dtype=np.float32)
@@ -100,9 +100,6 @@ def event_weights(events: pd.DataFrame, data: DataSection) -> FloatArray:
             "remove event_weights, name the column in [data.columns] event_type, "
             f'or say what events without a type weigh: "{UNTYPED}" = 1'
         )
-    negative = {kind: weight for kind, weight in data.event_weights.items() if weight < 0}
-    if negative:
-        raise InputError(f"data.event_weights: weights must be 0 (leave out) or more; seen {negative}")
     code, found = pd.factorize(events[EVENT] if EVENT in events else pd.Series(pd.NA, events.index))
     kinds = [*map(str, found), UNTYPED]
     code[code < 0] = len(found)

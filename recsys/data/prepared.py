@@ -1,6 +1,5 @@
 """The prepared set on disk: numpy arrays, sparse matrices and JSON under a name that says what went into it."""
 
-import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,12 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from recsys.code import code_digest
 from recsys.config import Config
 from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import new_folder
-from recsys.data.catalogue import IDS, load_features, save_catalogue
-from recsys.data.dataset import Dataset, Split
-from recsys.data.idmap import IdMap
+from recsys.data.catalogue import load_dataset, save_catalogue
+from recsys.data.dataset import Split
 from recsys.data.interactions import Interactions
 from recsys.data.sources import sha256_of
 from recsys.data.split import assemble
@@ -47,7 +46,7 @@ def digest_of(config: Config) -> str:
         config.data.model_dump(mode="json", exclude=where),
         config.validation.model_dump(mode="json", exclude={"suite"}),
         config.split,
-        _code_digest(),
+        code_digest("data"),
     )
 
 
@@ -72,29 +71,13 @@ def load_prepared(folder: Path) -> Prepared | None:
     """Read a prepared set back; none where there is none."""
     if not folder.is_dir():
         return None
-    ids = json.loads((folder / IDS).read_text(encoding="utf-8"))
-    users, items = _id_map(ids["users"]), _id_map(ids["items"])
-    features = load_features(folder / "users.npz")
 
-    def read(name: str) -> Interactions:
+    def read(name: str) -> tuple[Any, Any, Any, Any]:
         user, item, time, weight = (np.load(folder / f"{name}.{array}.npy") for array in ARRAYS)
-        return Interactions(user, item, time, weight, len(users), len(items), features)
+        return user, item, time, weight
 
-    log, train, validation, test = (read(name) for name in LOGS)
-    names = (tuple(ids["user_feature_names"]), tuple(ids["item_feature_names"]))
-    data = Dataset(log, users, items, load_features(folder / "items.npz"), *names)
+    data = load_dataset(folder, *read(LOGS[0]))
+    whole = data.interactions
+    parts = (Interactions(*read(name), whole.n_users, whole.n_items, whole.features) for name in LOGS[1:])
     summary = json.loads((folder / SUMMARY).read_text(encoding="utf-8"))
-    return Prepared(assemble(data, train, validation, test), summary)
-
-
-def _id_map(values: list[Any]) -> IdMap:
-    integers = bool(values) and isinstance(values[0], int)
-    return IdMap(np.array(values, dtype=np.int64 if integers else object))
-
-
-def _code_digest() -> str:
-    """Changes when a file of this package does, so that no set outlives the code that made it."""
-    code = hashlib.sha256()
-    for path in sorted(Path(__file__).parent.glob("*.py")):
-        code.update(path.read_bytes())
-    return code.hexdigest()
+    return Prepared(assemble(data, *parts), summary)

@@ -190,7 +190,8 @@ def _ids(column: pa.ChunkedArray) -> "pd.Series[Any]":
     try:
         numbers = pc.cast(column, pa.int64())
     except (pa.ArrowInvalid, pa.ArrowNotImplementedError):
-        return _values(column)
+        # Whole numbers beyond int64 are names like any other.
+        return _values(pc.cast(column, pa.string()) if pa.types.is_integer(column.type) else column)
     if pa.types.is_string(column.type) and not pc.all(pc.equal(pc.cast(numbers, pa.string()), column)).as_py():
         return _values(column)
     return _values(numbers)

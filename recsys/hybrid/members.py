@@ -28,9 +28,9 @@ def standardise(scores: FloatArray, history: Interactions) -> FloatArray:
     """
     met = np.diff(history.matrix().indptr)  # distinct items
     unseen = np.maximum(history.n_items - met, 1)[:, None]
-    with without_seen(scores, history, 0.0):
-        mean = scores.sum(1, keepdims=True, dtype=np.float64) / unseen
-        square = np.einsum("bi,bi->b", scores, scores, dtype=np.float64)[:, None] / unseen
+    with without_seen(scores, history, 0.0) as left:
+        mean = left.sum(1, keepdims=True, dtype=np.float64) / unseen
+        square = np.einsum("bi,bi->b", left, left, dtype=np.float64)[:, None] / unseen
     deviation = np.sqrt(np.maximum(square - mean**2, 0.0))
     constant = deviation <= 1e-6 * np.maximum(np.abs(mean), 1e-6)
     scores -= mean.astype(np.float32)

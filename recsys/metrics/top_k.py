@@ -64,7 +64,7 @@ def top_k(scores: FloatArray, history: Interactions | None, k: int, *, seed: int
 def without_seen(scores: FloatArray, history: Interactions | None, mark: float = -np.inf) -> Iterator[FloatArray]:
     """The scores [B, n_items] with `mark` at the items of each user's history, put back on leaving.
 
-    No copy is made where the array can be written to, so that nobody else may read it meanwhile.
+    No copy is made of a float32 array in rows that can be written to, so that nobody else may read it meanwhile.
     """
     marked = np.require(scores, np.float32, ["C", "W"])
     if history is None:

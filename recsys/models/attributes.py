@@ -1,7 +1,11 @@
 """Attributes of items: how much each of them says, and what they foretell of an item that nobody has met."""
 
+from functools import cached_property
+from typing import Any
+
 import numpy as np
 from scipy import sparse
+from scipy.linalg import cho_factor, cho_solve
 
 from recsys.data.schema import FloatArray, IntArray
 
@@ -21,22 +25,31 @@ def informative(attributes: sparse.csr_matrix) -> sparse.csr_matrix:
     return sparse.csr_matrix(sparse.diags_array(scale) @ x, dtype=np.float32)
 
 
-def foretold(attributes: sparse.csr_matrix, vectors: FloatArray, events: IntArray) -> tuple[IntArray, FloatArray]:
-    """Rows [u] of items that have attributes and no events, and what the vectors of all others foretell for them.
+class Foretelling:
+    """What the vectors of known items foretell for items that have attributes and no events.
 
     A ridge regression of known items' vectors on their attributes, Gantner et al., "Learning Attribute-to-Feature
-    Mappings for Cold-Start Recommendations", ICDM 2010. Cost: a³ for a attributes.
-
-    Args:
-        attributes: [n_items, a], see `informative`.
-        vectors: [n_items, d] float32; those of items without events are not read.
-        events: [n_items] how much is known of each.
+    Mappings for Cold-Start Recommendations", ICDM 2010. Cost: a³ for a attributes, the first time it is asked.
     """
-    met = events > 0
-    unseen = np.flatnonzero(~met & (np.diff(attributes.indptr) > 0))
-    if not len(unseen):
-        return unseen, np.zeros((0, vectors.shape[1]), np.float32)
-    X, weight = attributes[met], sparse.diags_array(np.sqrt(events[met]))
-    G = (X.T @ weight @ X).toarray() + RIDGE * np.eye(X.shape[1])
-    found = attributes[unseen] @ np.linalg.solve(G, X.T @ (weight @ vectors[met]))
-    return unseen, found.astype(np.float32)
+
+    def __init__(self, attributes: sparse.csr_matrix, events: IntArray) -> None:
+        """Take attributes [n_items, a], see `informative`, and events [n_items]: how much is known of each."""
+        self.attributes, self.events = attributes, events
+        self.rows: IntArray = np.flatnonzero((events == 0) & (np.diff(attributes.indptr) > 0))
+        """[u] the items."""
+
+    def vectors(self, known: FloatArray) -> FloatArray:
+        """[u, d] from the vectors [n_items, d] float32 of all; those of items without events are not read."""
+        if not len(self.rows):
+            return np.zeros((0, known.shape[1]), np.float32)
+        met, factor, weighted = self._regression
+        found = self.attributes[self.rows] @ cho_solve(factor, weighted @ known[met])
+        return np.asarray(found, dtype=np.float32)
+
+    @cached_property
+    def _regression(self) -> tuple[IntArray, Any, sparse.csr_matrix]:
+        """Rows of known items, the Cholesky factor of XᵀWX + λI, and XᵀW."""
+        met = np.flatnonzero(self.events)
+        X = self.attributes[met]
+        weighted = X.T @ sparse.diags_array(np.sqrt(self.events[met]))
+        return met, cho_factor((weighted @ X).toarray() + RIDGE * np.eye(X.shape[1])), sparse.csr_matrix(weighted)

@@ -73,6 +73,7 @@ class EASE:
     def fit(self, data: Dataset) -> Self:
         """Invert the regularised Gram matrix (eq. 8)."""
         log = data.interactions
+        self.B = torch.zeros(0, 0)  # of an earlier fit: one array of this size is enough
         self.n_items = log.n_items
         self.active = np.unique(log.item).astype(np.int64)
         weight = np.maximum(log.lengths, 1.0) ** -self.config.user_norm  # of users

@@ -35,7 +35,7 @@ from torch import Tensor, nn
 from recsys.data.dataset import Dataset
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray
-from recsys.models.attributes import foretold, informative
+from recsys.models.attributes import Foretelling, informative
 from recsys.models.bag import bag
 from recsys.models.base import ModelConfig, OnEpoch, Range, Space, State
 from recsys.models.training import (
@@ -125,10 +125,8 @@ class FM:
         self.config = config or FMConfig()
         self.seed, self.device = seed, device
         self.net: _Net | None = None
-        self.attributes = _features(None, 0)
-        """[n_items, item features]: values x_l."""
-        self.events = np.zeros(0, dtype=np.int64)
-        """[n_items]: events of each item in the log."""
+        self.foretelling = Foretelling(_features(None, 0), np.zeros(0, dtype=np.int64))
+        """Holds the attributes [n_items, item features], values x_l, and the events of each item in the log."""
         self._catalogue: Tensor | None = None  # [n_items, d + 1]: vectors and biases of all items, once scored with
 
     @classmethod
@@ -149,14 +147,14 @@ class FM:
         """Predict every event from the bag of events before it, the last one, and attributes."""
         c, log = self.config, data.interactions
         windows = Windows(log, c.max_len)
-        self.attributes = informative(_features(data.item_features, log.n_items))
-        self.events = np.bincount(log.item, minlength=log.n_items)
+        events = np.bincount(log.item, minlength=log.n_items)
+        self.foretelling = Foretelling(informative(_features(data.item_features, log.n_items)), events)
         users = _features(log.features, log.n_users)
-        met = torch.from_numpy(np.flatnonzero(self.events)).to(self.device)
+        met = torch.from_numpy(np.flatnonzero(events)).to(self.device)
         with torch.random.fork_rng():
             torch.manual_seed(self.seed)
-            net = self.net = _Net(log.n_items, self.attributes.shape[1], users.shape[1], c.width)
-            popularity = popularity_bias(log) * torch.from_numpy(self.events > 0)
+            net = self.net = _Net(log.n_items, self.foretelling.attributes.shape[1], users.shape[1], c.width)
+            popularity = popularity_bias(log) * torch.from_numpy(events > 0)
             net.start(spectral_vectors(log, c.width, STD), popularity)  # an item without events has nothing of its own
             net.to(self.device)
             dropout = Dropout(c.dropout)
@@ -211,9 +209,10 @@ class FM:
         """Vectors [..., d] of past items in the bag of all items, those of their attributes added."""
         net = self._fitted()
         vectors: Tensor = net.ever(inputs)
-        if self.attributes.shape[1]:
+        A = self.foretelling.attributes
+        if A.shape[1]:
             # the absent item, whose event weight is 0, may have the attributes of any
-            A = self.attributes[inputs.clamp(max=len(self.events) - 1).cpu().numpy().ravel()]
+            A = A[inputs.clamp(max=A.shape[0] - 1).cpu().numpy().ravel()]
             vectors = vectors + bag(A, net.ever_feature.weight, sparse_gradient=True).view_as(vectors)
         return vectors
 
@@ -221,21 +220,22 @@ class FM:
         """[B, d]: the same for whole histories X [B, n_items], added up."""
         net = self._fitted()
         summed = bag(X, net.ever.weight, sparse_gradient=sparse_gradient)
-        return summed + bag(X @ self.attributes, net.ever_feature.weight, sparse_gradient=sparse_gradient)
+        return summed + bag(X @ self.foretelling.attributes, net.ever_feature.weight, sparse_gradient=sparse_gradient)
 
     def _items(self, rows: Tensor) -> Tensor:
         """Vectors p and biases b [·, d + 1] of item rows."""
         net = self._fitted()
         items: Tensor = net.item(rows)
-        if self.attributes.shape[1]:
-            items = items + bag(self.attributes[rows.cpu().numpy()], net.item_feature.weight, sparse_gradient=True)
+        A = self.foretelling.attributes
+        if A.shape[1]:
+            items = items + bag(A[rows.cpu().numpy()], net.item_feature.weight, sparse_gradient=True)
         return items
 
     def _all_items(self) -> Tensor:
         """[n_items, d + 1]; those of items without events as their attributes foretell."""
-        items = self._items(torch.arange(len(self.events), device=self.device))
-        rows, vectors = foretold(self.attributes, items.detach().cpu().numpy(), self.events)
-        items[torch.from_numpy(rows).to(items.device)] = torch.from_numpy(vectors).to(items)
+        items = self._items(torch.arange(len(self.foretelling.events), device=self.device))
+        vectors = self.foretelling.vectors(items.detach().cpu().numpy())
+        items[torch.from_numpy(self.foretelling.rows).to(items.device)] = torch.from_numpy(vectors).to(items)
         return items
 
     def _fitted(self) -> _Net:
@@ -246,20 +246,20 @@ class FM:
     def state(self) -> State:
         """All vectors and weights, and the attributes of the catalogue."""
         weights = {name: value.cpu().numpy() for name, value in self._fitted().state_dict().items()}
-        A = self.attributes
+        A = self.foretelling.attributes
         return weights | {
             "A_data": A.data,
             "A_indices": A.indices,
             "A_indptr": A.indptr,
             "A_shape": np.array(A.shape),
-            "A_events": self.events,
+            "A_events": self.foretelling.events,
         }
 
     def load(self, state: Mapping[str, np.ndarray[Any, Any]]) -> Self:
         """Take back what `state` gave."""
         parts = (state["A_data"], state["A_indices"], state["A_indptr"])
-        self.attributes = sparse.csr_matrix(parts, shape=tuple(state["A_shape"]))
-        self.events = state["A_events"]
+        A = sparse.csr_matrix(parts, shape=tuple(state["A_shape"]))
+        self.foretelling = Foretelling(A, state["A_events"])
         weights = {name: torch.from_numpy(np.array(v)) for name, v in state.items() if not name.startswith("A_")}
         n_features = (len(weights["item_feature.weight"]), len(weights["user_feature.weight"]))
         self.net = _Net(len(weights["item.weight"]), *n_features, self.config.width).to(self.device)

@@ -41,6 +41,8 @@ from recsys.models.training import (
     with_bias,
 )
 
+SCORED = 512
+"""Users whose states at all positions are held at a time when scoring."""
 STD = 0.05
 """Standard deviation of the first embeddings."""
 
@@ -176,8 +178,10 @@ class SASRec:
         recent = history.sequences(T)  # [B, T], padded in front with the start token
         padding = np.maximum(T - 1 - history.lengths, 0)  # all but the one before a history shorter than T
         inputs = np.take_along_axis(recent, (np.arange(T) + padding[:, None]) % T, 1).astype(np.int64)  # goes behind
-        H = torch.cat([self.net(part) for part in torch.split(torch.from_numpy(inputs).to(self.device), 512)])
-        h = H[torch.arange(len(H)), torch.from_numpy(T - 1 - padding)]  # [B, d]
+        parts, ends = (
+            torch.split(torch.from_numpy(rows).to(self.device), SCORED) for rows in (inputs, T - 1 - padding)
+        )
+        h = torch.cat([self.net(x)[torch.arange(len(x)), end] for x, end in zip(parts, ends, strict=True)])  # [B, d]
         vectors, biases = with_bias(self.net.items.weight[:-1])
         scores: FloatArray = torch.addmm(biases, h, vectors.T).cpu().numpy()
         return scores

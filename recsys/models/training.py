@@ -131,7 +131,7 @@ def spectral_vectors(log: Interactions, d: int, std: float) -> Tensor:
     X = log.matrix()
     by_user, by_item = (np.maximum(np.asarray(X.sum(axis)).ravel(), 1e-6) ** -0.5 for axis in (1, 0))
     normalised = sparse.csr_matrix(sparse.diags_array(by_user) @ X @ sparse.diags_array(by_item), dtype=np.float32)
-    rank = min(d, min(X.shape) - 1)
+    rank = max(1, min(d, min(X.shape) - 1))
     _, sigma, Vt = randomized_svd(normalised, rank, n_iter=4, random_state=0)
     V = Vt.T * np.sqrt(sigma)
     V *= std * math.sqrt(d) / np.maximum(np.linalg.norm(V, axis=1, keepdims=True), 1e-9)

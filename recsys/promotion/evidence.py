@@ -52,7 +52,7 @@ class Evidence:
     latency_ms: float
     """p95 of the challenger scoring one user, milliseconds."""
     artifact_mib: float
-    """Size of the challenger's artifact, MiB."""
+    """Arrays of the challenger, MiB."""
     strata: IntArray | None = None
     """[U] segment of each user (`segments.user_segments`), within which the bootstrap resamples."""
     refresh: bool = False

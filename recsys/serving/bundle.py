@@ -15,7 +15,6 @@ them and delete older versions.
 Arrays, JSON and nothing that runs on loading.
 """
 
-import json
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +28,9 @@ from scipy import sparse
 import recsys
 from recsys.config import Section
 from recsys.data.atomic import size_mib
-from recsys.data.catalogue import IDS, load_features, save_catalogue
+from recsys.data.catalogue import load_dataset, save_catalogue
 from recsys.data.dataset import Dataset, Split
-from recsys.data.idmap import UNKNOWN, IdMap
+from recsys.data.idmap import UNKNOWN
 from recsys.data.interactions import Interactions
 from recsys.data.schema import ITEM, TIME, USER, BoolArray, FloatArray
 from recsys.data.split import distinct
@@ -98,16 +97,10 @@ class Bundle:
             raise InputError(
                 f"{folder / MANIFEST} is not of this version of recsys ({recsys.__version__}): {error}"
             ) from error
-        ids = json.loads((folder / IDS).read_text(encoding="utf-8"))
-        users, items = IdMap.of(ids["users"]), IdMap.of(ids["items"])
         with np.load(folder / LOG) as arrays:
-            user, item, time, weight, in_evaluated = (
-                arrays[name] for name in ("user", "item", "time", "weight", "in_evaluated")
-            )
-        log = Interactions(user, item, time, weight, len(users), len(items), load_features(folder / "users.npz"))
-        names = (tuple(ids["user_feature_names"]), tuple(ids["item_feature_names"]))
-        data = Dataset(log, users, items, load_features(folder / "items.npz"), *names)
-        return cls(folder, manifest, data, in_evaluated, device)
+            events = [arrays[name] for name in ("user", "item", "time", "weight")]
+            in_evaluated = arrays["in_evaluated"]
+        return cls(folder, manifest, load_dataset(folder, *events), in_evaluated, device)
 
     @cached_property
     def serving(self) -> Recommender:

@@ -22,6 +22,7 @@ import pyarrow.parquet as pq
 from filelock import FileLock
 
 from recsys import registry
+from recsys.code import code_digest
 from recsys.config import Config, Section, digest
 from recsys.data import parts
 from recsys.data.atomic import mark_used, new_file
@@ -37,7 +38,6 @@ from recsys.serving.load import pick
 from recsys.serving.recommender import Engine
 from recsys.stages.candidates import device_of
 from recsys.stages.retraining import champion
-from recsys.stages.workspace import code_digest
 
 log = logging.getLogger("recsys.batch")
 
@@ -94,7 +94,8 @@ def recommend_all(
     # Forgetting a user holds this lock too: nobody is answered who was forgotten while this batch waited.
     with FileLock(top / parts.LOCK):
         forgotten = forgotten_in(config.store)
-        key = digest(version.uri, k, forgotten.digest, *_inputs(config))
+        # The run tells apart versions of one number, in two registries or before and after one was deleted.
+        key = digest(version.uri, version.run_id, k, forgotten.digest, *_inputs(config))
         folder = top / f"v{version.number}-k{k}-{key[:8]}"
         reused = (folder / MANIFEST).is_file()
         if reused:

@@ -8,19 +8,24 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+from recsys.code import code_digest
 from recsys.config import CandidateName, Config, Section
 from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import mark_used, new_folder, room
 from recsys.data.prepared import Prepared
+from recsys.errors import InputError
 from recsys.hybrid import persistence
 from recsys.hybrid.pool import FLOOR
 from recsys.models.base import Recommender, Space
 from recsys.models.table import TABLE, create
-from recsys.stages.workspace import code_digest, work
+from recsys.stages.workspace import work
 from recsys.tuning.study import Tuned, best_model, tune
 from recsys.tuning.trial import TrialRecord
 
 log = logging.getLogger("recsys.train")
+
+CODE = ("models", "tuning", "metrics", "hybrid/fallback.py", "hybrid/persistence.py")
+"""What decides how a candidate is fitted, judged and kept."""
 
 OnTrial = Callable[[TrialRecord], None]
 """Told of every finished trial."""
@@ -78,14 +83,19 @@ def refusal(name: CandidateName, config: Config, prepared: Prepared) -> str | No
 
 
 def space_within(name: str, config: Config, prepared: Prepared) -> Space:
-    """What the search may vary, without sizes that would need more than `models.memory_gib`.
+    """What the search may vary, without values that do not go with the configured ones or need too much memory.
 
     Each parameter is looked at by itself, beside the starting point, which fits.
     """
     start = config.models.params.get(name, {})
 
     def fits(key: str, value: Any) -> bool:
-        return _gib(name, {**start, key: value}, prepared) <= config.models.memory_gib
+        params = {**start, key: value}
+        try:
+            create(name, params)
+        except InputError:
+            return False
+        return _gib(name, params, prepared) <= config.models.memory_gib
 
     return {key: values.within(partial(fits, key)) for key, values in TABLE[name].SPACE.items()}
 
@@ -175,7 +185,7 @@ def _folder(name: str, config: Config, prepared: Prepared) -> Path:
     search = config.tuning.model_dump(exclude={"trials", "timeout"})
     parts: tuple[Any, ...] = (prepared.summary["digest"], config.models.params.get(name, {}), search, config.seed)
     space = {key: values.model_dump() for key, values in space_within(name, config, prepared).items()}
-    key = digest_of_parts(*parts, space, device_of(config), code_digest("models", "tuning", "metrics"))
+    key = digest_of_parts(*parts, space, device_of(config), code_digest(*CODE))
     return work(config, "candidates", f"{name}-{key}")
 
 

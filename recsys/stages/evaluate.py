@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.code import code_digest
 from recsys.config import Config, Section
 from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import mark_used, new_folder
@@ -20,7 +21,7 @@ from recsys.models.base import Recommender
 from recsys.promotion import COLD, METRIC, Side
 from recsys.stages.candidates import Fitted, on_train_and_validation
 from recsys.stages.hybrids import Chosen, restored
-from recsys.stages.workspace import code_digest, work
+from recsys.stages.workspace import work
 
 log = logging.getLogger("recsys.evaluate")
 

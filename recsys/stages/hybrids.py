@@ -6,6 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
+from recsys.code import code_digest
 from recsys.config import Config, Section
 from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import mark_used, new_folder
@@ -19,7 +20,7 @@ from recsys.hybrid.table import TABLE
 from recsys.metrics.evaluation import evaluate_all
 from recsys.metrics.segments import head_items
 from recsys.stages.candidates import Fitted, on_train
-from recsys.stages.workspace import code_digest, work
+from recsys.stages.workspace import work
 
 log = logging.getLogger("recsys.hybrid")
 
@@ -60,7 +61,9 @@ def fit_hybrids(config: Config, prepared: Prepared, fitted: Mapping[str, Fitted]
     split = prepared.split
     members = {name: on_train(one, config, prepared) for name, one in fitted.items()}
     served = {name: WithFallback.of(member, members[FLOOR]) for name, member in members.items()}
-    evaluations = evaluate_all(served, split.validation, split.train, seed=config.seed)
+    evaluations = evaluate_all(
+        served, split.validation, split.train, item_features=split.data.item_features, seed=config.seed
+    )
     users = split.validation.sample(config.hybrid.max_users, config.seed)
     log.info("hybrid: what %d members would show %s validation users", len(members), f"{len(users):,}")
     pool = build_pool(members, users, ~head_items(split.train), config.hybrid.pool)

@@ -82,22 +82,21 @@ def _promote(
     config: Config, prepared: Prepared, fitted: Mapping[str, Fitted], outcome: Chosen, tested: Tested, run_id: str,
     refresh: bool,
 ) -> Promotion:  # fmt: skip
-    known = {one.tags.get(KEY): one for one in registry.versions(config.model_name)}
+    # Several versions may hold one model: refit on everything, and not.
+    same = [one for one in registry.versions(config.model_name) if one.tags.get(KEY) == outcome.key]
     against = registry.champion(config.model_name)
-    same = known.get(outcome.key)
-    if same is not None and same.number == against:
+    if any(one.number == against for one in same):
         reason = f"champion v{against} is this very model: data, settings and code are unchanged since it was promoted"
-        return _outcome(refuse(reason), against, same.number, config)
+        return _outcome(refuse(reason), against, against, config)
     taken_off = registry.withdrawn(config.model_name)
-    if same is not None and same.number in taken_off:
-        return _outcome(refuse(_stays_off(same, taken_off[same.number])), against, same.number, config)
+    for one in same:
+        if one.number in taken_off:
+            return _outcome(refuse(_stays_off(one, taken_off[one.number])), against, one.number, config)
     evaluated = evaluated_model(config, fitted, outcome)
     verdict = _judge(config, prepared, outcome, tested, evaluated, registry.find(config.model_name, against), refresh)
     fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"
-    if same is not None and same.tags.get("fitted_on") == fitted_on:
-        number = same.number
-    else:
-        number = _register(config, prepared, outcome, tested, evaluated, fitted_on, run_id)
+    there = [one.number for one in same if one.tags.get("fitted_on") == fitted_on]
+    number = there[-1] if there else _register(config, prepared, outcome, tested, evaluated, fitted_on, run_id)
     if verdict.promoted:
         registry.promote(config.model_name, number, verdict.tags(), against=against, report=verdict.to_dict())
         log.info("promote: version %d of %s is the champion", number, config.model_name)
@@ -255,7 +254,7 @@ def _latency(model: Recommender, holdout: Holdout) -> float:
 
 
 def _mib(model: Recommender) -> float:
-    """Arrays of a model and its members, MiB: what its artifact weighs."""
+    """Arrays of a model and its members, MiB."""
     members: Mapping[str, Recommender] = getattr(model, "members", {})
     own = sum(array.nbytes for array in model.state().values()) / 2**20
     return own + sum(_mib(member) for member in members.values())

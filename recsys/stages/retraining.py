@@ -86,8 +86,9 @@ def _known(old: Dataset, new: Dataset) -> BoolArray:
     """Which events [N] of the new log have their user and item in a pair of the old one."""
     events = new.interactions
     user, item = old.users.rows(new.users.values)[events.user], old.items.rows(new.items.values)[events.item]
-    pairs = old.interactions.user.astype(np.int64) * len(old.items) + old.interactions.item
-    known: BoolArray = np.isin(user * len(old.items) + item, pairs) & (user != UNKNOWN) & (item != UNKNOWN)
+    known: BoolArray = (
+        np.isin(user * len(old.items) + item, old.interactions.pairs) & (user != UNKNOWN) & (item != UNKNOWN)
+    )
     return known
 
 
@@ -95,6 +96,8 @@ def _drift(bundle: Bundle, new: Dataset, is_new: BoolArray, seed: int) -> Drift:
     events = new.interactions
     known, fresh = events.where(~is_new), events.where(is_new)
     users = Holdout(known, fresh).sample(MOST_USERS, seed)
+    in_catalogue = bundle.data.items.rows(new.items.values) != UNKNOWN  # [n] it could show these
+    judged = Holdout(known, fresh.where(in_catalogue[fresh.item])).sample(MOST_USERS, seed)
     others = np.flatnonzero((known.lengths > 0) & (fresh.lengths == 0))
     if len(others) > MOST_USERS:
         others = np.sort(np.random.default_rng(seed).choice(others, MOST_USERS, replace=False))
@@ -105,7 +108,7 @@ def _drift(bundle: Bundle, new: Dataset, is_new: BoolArray, seed: int) -> Drift:
         unknown_users=_without_events(known.lengths, fresh.user),
         unknown_items=_without_events(_counts(known.item, new), fresh.item),
         score_shift=score_shift(_best(scorer, known.select(others)), _best(scorer, users.history)),
-        ndcg=evaluate(scorer, users, known, seed=seed).aggregate[METRIC] if len(users) else None,
+        ndcg=evaluate(scorer, judged, known, seed=seed).aggregate[METRIC] if len(judged) else None,
         tested_ndcg=bundle.manifest.metrics.get(METRIC, 0.0),
     )
 

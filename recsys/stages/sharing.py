@@ -4,6 +4,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from recsys.code import code_digest
 from recsys.config import Config
 from recsys.config import digest as digest_of_parts
 from recsys.data.atomic import mark_used, new_folder
@@ -12,7 +13,7 @@ from recsys.hybrid.pool import build_pool
 from recsys.hybrid.selection import fit
 from recsys.metrics.segments import head_items
 from recsys.stages.candidates import Searched, on_train
-from recsys.stages.workspace import code_digest, work
+from recsys.stages.workspace import work
 from recsys.tuning.budget import Budget
 
 METHOD = "weighted"

@@ -1,16 +1,12 @@
 """Where stages keep what a later run can use again, under names that say what went into it."""
 
-import hashlib
 from functools import lru_cache
 from pathlib import Path
 
-import recsys
 from recsys.config import Config
 from recsys.data.prepared import Prepared, folder_of, load_prepared
 from recsys.data.sources import resolve
 from recsys.stages.log import digest_of
-
-PACKAGE = Path(recsys.__file__).parent
 
 
 def located(config: Config) -> Config:
@@ -21,16 +17,6 @@ def located(config: Config) -> Config:
 def work(config: Config, kind: str, key: str) -> Path:
     """Folder for results of a kind; `key` is a digest of all they depend on."""
     return Path(config.store) / "work" / kind / key
-
-
-@lru_cache(maxsize=8)
-def code_digest(*packages: str) -> str:
-    """Changes when a file of these packages of recsys does, so that no result outlives the code that made it."""
-    code = hashlib.sha256()
-    for package in packages:
-        for path in sorted((PACKAGE / package).glob("*.py")):
-            code.update(path.read_bytes())
-    return code.hexdigest()[:16]
 
 
 def prepared_folder(config: Config) -> Path:

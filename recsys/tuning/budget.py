@@ -24,9 +24,14 @@ class Budget:
     8.0
     """
 
-    def __init__(self, seconds: float, earned: Mapping[str, float], cost: Mapping[str, float]) -> None:
-        """Take what each candidate earned (a share of the hybrid, 0 to 1) and the seconds of one trial of it."""
-        self.seconds = seconds
+    def __init__(
+        self, seconds: float, earned: Mapping[str, float], cost: Mapping[str, float], least: float = 0.0
+    ) -> None:
+        """Take what each candidate earned (a share of the hybrid, 0 to 1) and the seconds of one trial of it.
+
+        `least`: seconds that each gets in any case, whatever those before it have spent.
+        """
+        self.seconds, self.least = seconds, least
         self.earned = dict(earned)
         self.parts = {name: EVEN / len(earned) + (1 - EVEN) * share for name, share in earned.items()}
         self.order = sorted(earned, key=lambda name: cost[name] / self.parts[name])
@@ -34,13 +39,19 @@ class Budget:
 
     @classmethod
     def even(cls, seconds: float, candidates: Iterable[str]) -> Self:
-        """The same for all, in their order, as long as nothing is known of them."""
+        """The same for all, in their order, as long as nothing is known of them; nobody gets less.
+
+        >>> budget = Budget.even(60, ["als", "fm", "ease"])
+        >>> budget.spend("als", 55.0)
+        >>> budget.share("fm")
+        20.0
+        """
         unknown = dict.fromkeys(candidates, 0.0)
-        return cls(seconds, unknown, unknown)
+        return cls(seconds, unknown, unknown, least=seconds / max(1, len(unknown)))
 
     def share(self, name: str) -> float:
         """Seconds of a candidate: its part among those still to come."""
-        return max(0.0, self.seconds) * self.parts[name] / sum(self.parts.values())
+        return max(self.least, self.seconds * self.parts[name] / sum(self.parts.values()))
 
     def spend(self, name: str, seconds: float) -> None:
         """A candidate is done."""

@@ -114,7 +114,7 @@ def tune(
         left = seconds - _spent(study)
         try:
             record = run_trial(model, data, judge, trial.number, left, report)
-        except (RuntimeError, FloatingPointError) as error:
+        except (RuntimeError, ArithmeticError, ValueError) as error:  # what arithmetic that goes wrong raises, and NaN
             failures += 1
             trial.set_user_attr(ERROR, str(error))
             study.tell(trial, state=TrialState.FAIL)

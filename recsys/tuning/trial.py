@@ -1,6 +1,7 @@
 """One trial: fit, watch, search what acts only when scoring, and say what it was worth. Knows nothing of Optuna."""
 
 import resource
+import sys
 import time
 from collections.abc import Callable
 from typing import Any, Literal
@@ -17,6 +18,9 @@ PATIENCE = 4
 VALIDATE_EVERY = 0.2
 """Share of the epochs done so far after which a model is validated again: its best comes after three epochs on one log
 and after fifty on another."""
+
+MAXRSS = 2**20 if sys.platform == "darwin" else 2**10
+"""Units of `ru_maxrss` in a MiB: bytes on macOS, KiB elsewhere."""
 
 Judge = Callable[[Recommender], float]
 """What a fitted model is worth; larger is better."""
@@ -46,7 +50,7 @@ def run_trial(
     """Fit a model on data and judge it; the model is left as it was best.
 
     Raises:
-        RuntimeError: the fit failed, for instance in a factorisation.
+        RuntimeError, ArithmeticError, ValueError: the fit failed, as in a factorisation, or its scores are not finite.
     """
     begun = time.monotonic()
     curve: list[tuple[int, float]] = []
@@ -70,7 +74,7 @@ def run_trial(
         value=value,
         curve=curve,
         seconds=round(time.monotonic() - begun, 3),
-        memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1),
+        memory_mib=round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / MAXRSS, 1),
     )
 
 

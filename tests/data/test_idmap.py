@@ -1,5 +1,6 @@
 """Id maps: both forms of an id, append-only growth, and what a stranger's id becomes."""
 
+import numpy as np
 import pandas as pd
 import pytest
 from hypothesis import given
@@ -43,6 +44,12 @@ def test_numbered_in_order_of_first_appearance() -> None:
 )
 def test_either_form_of_an_id_is_the_same_id(known: list, asked: list, rows: list[int]) -> None:
     assert IdMap.of(known).rows(asked).tolist() == rows
+
+
+def test_no_number_wraps_round() -> None:
+    large = np.array([7, 2**63 + 5], np.uint64)
+    assert IdMap.of(large).raw([0, 1]).tolist() == ["7", str(2**63 + 5)]
+    assert IdMap.of([7]).rows(large).tolist() == [0, -1]
 
 
 def test_text_turns_integers_into_text_and_keeps_their_rows() -> None:

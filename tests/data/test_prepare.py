@@ -110,12 +110,6 @@ def test_ids_of_integers_find_a_table_of_text() -> None:
             r"event types without a weight: look \(2 events\), \(none\) \(1 events\); weights given: buy, sell\..*"
             r"\(none\) is no type",
         ),
-        (
-            [(*row, "buy") for row in ROWS],
-            ("event_type",),
-            {"event_weights": {"buy": -1}},
-            r"weights must be 0 \(leave out\) or more; seen \{'buy': -1\.0\}",
-        ),
     ],
 )
 def test_input_that_does_not_fit_the_configuration(rows: list, columns: tuple, data: dict, message: str) -> None:

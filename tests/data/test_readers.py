@@ -90,6 +90,13 @@ def test_ids_keep_their_form(tmp_path: Path, ids: list[str], expected: list, dty
     assert [None if pd.isna(value) else value for value in column] == expected
 
 
+def test_whole_numbers_beyond_64_bits_with_a_sign_are_names(tmp_path: Path) -> None:
+    pd.DataFrame({"user_id": np.array([7, 2**63 + 5], np.uint64), "item_id": [1, 2], "timestamp": [5, 6]}).to_parquet(
+        tmp_path / "e.parquet"
+    )
+    assert read_events(section(tmp_path / "e.parquet"))["user_id"].tolist() == ["7", str(2**63 + 5)]
+
+
 def test_what_cannot_be_read_is_left_to_the_contract(tmp_path: Path) -> None:
     text = "user_id,timestamp,rating\n1,soon,5\n2,90,good\n"
     frame = read_events(section(write(tmp_path / "e.csv", text)))

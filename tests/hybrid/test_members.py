@@ -100,3 +100,10 @@ def test_places_are_remembered_with_the_scores(planted):
     z, best, _ = remembered.placed(other, 3)
     np.testing.assert_array_equal(best, best_unseen(z, other, 3)[0])
     assert len(z) == 2
+
+
+def test_scores_in_any_order_of_memory_are_standardised_alike():
+    scores = np.array([[1, 3, 5, 9], [2, 5, 4, 8]], np.float32)
+    history = Interactions.of_histories([[3], [0, 3]], 4)
+    columns = standardise(np.asfortranarray(scores), history)
+    np.testing.assert_array_equal(columns, standardise(scores.copy(), history))

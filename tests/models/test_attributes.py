@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 from scipy import sparse
 
-from recsys.models.attributes import foretold, informative
+from recsys.models import attributes
+from recsys.models.attributes import Foretelling, informative
 
 
 def test_rare_attributes_say_more():
@@ -26,15 +27,30 @@ def test_no_attributes_are_no_columns():
 
 @pytest.mark.parametrize("events", [[4, 4, 0, 0], [1, 100, 0, 0]])
 def test_an_item_takes_after_those_it_shares_attributes_with(events):
-    attributes = sparse.csr_matrix(np.array([[1, 0], [0, 1], [0, 1], [0, 0]], np.float32))
+    given = sparse.csr_matrix(np.array([[1, 0], [0, 1], [0, 1], [0, 0]], np.float32))
     vectors = np.array([[1, 0, 2], [0, 1, 0], [9, 9, 9], [9, 9, 9]], np.float32)
-    rows, found = foretold(attributes, vectors, np.array(events))
-    assert rows.tolist() == [2]  # the last one has no attributes either
+    foretelling = Foretelling(given, np.array(events))
+    assert foretelling.rows.tolist() == [2]  # the last one has no attributes either
+    found = foretelling.vectors(vectors)
     assert found[0, 1] > 0.25
     np.testing.assert_allclose(found[0, [0, 2]], 0, atol=1e-6)
 
 
 def test_nothing_is_foretold_where_all_is_known():
-    rows, found = foretold(sparse.csr_matrix(np.eye(3, dtype=np.float32)), np.ones((3, 5), np.float32), np.ones(3, int))
-    assert len(rows) == 0
-    assert found.shape == (0, 5)
+    foretelling = Foretelling(sparse.csr_matrix(np.eye(3, dtype=np.float32)), np.ones(3, int))
+    assert foretelling.vectors(np.ones((3, 5), np.float32)).shape == (0, 5)
+
+
+def test_what_does_not_change_is_computed_once(monkeypatch):
+    """Vectors move from epoch to epoch; attributes and events stay."""
+    factors = []
+
+    def factor(G, whole=attributes.cho_factor):
+        factors.append(whole(G))
+        return factors[-1]
+
+    monkeypatch.setattr(attributes, "cho_factor", factor)
+    foretelling = Foretelling(sparse.csr_matrix(np.array([[1, 0], [1, 1]], np.float32)), np.array([4, 0]))
+    one, two = (foretelling.vectors(np.full((2, 3), value, np.float32)) for value in (1, 2))
+    np.testing.assert_allclose(two, 2 * one, rtol=1e-6)
+    assert len(factors) == 1

@@ -40,7 +40,7 @@ def test_parameters_given_and_defaults_for_the_rest():
 @pytest.mark.parametrize(
     ("name", "params", "message"),
     [
-        ("alss", {}, "unknown model 'alss': did you mean 'als'? (allowed: popularity, als, fm, ease, multvae, sasrec)"),
+        ("alss", {}, "unknown model 'alss': did you mean 'als'? (allowed: popularity, als, fm, ease, multvae, sasrec"),
         ("als", {"factor": 8}, "models.params.als.factor: did you mean 'factors'? (allowed: factors, epochs, "),
         ("als", {"factors": 0}, "models.params.als.factors: Input should be greater than or equal to 1 (seen: 0)"),
         ("fm", {"dropout": "much"}, "models.params.fm.dropout: Input should be a valid number"),

@@ -13,7 +13,15 @@ from torch import nn
 from recsys.data.interactions import Interactions
 from recsys.models.fm import FM, FMConfig
 from recsys.models.sasrec import SASRec, SASRecConfig
-from recsys.models.training import Dropout, Windows, draw_negatives, one_thread, sampled_softmax, train
+from recsys.models.training import (
+    Dropout,
+    Windows,
+    draw_negatives,
+    one_thread,
+    sampled_softmax,
+    spectral_vectors,
+    train,
+)
 
 NONE = 9  # of nine items: no event
 GENERATOR = torch.Generator().manual_seed(0)
@@ -99,6 +107,13 @@ def test_few_negatives_stand_for_all_items():
         others = sum(s[row, j] for j in (3, 5) if j != target)
         total += WEIGHTS[row].item() * -math.log(s[row, target] / (s[row, target] + 7 / 2 * others))
     assert loss.item() == pytest.approx(total / WEIGHTS.sum().item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(("histories", "n"), [([[0]], 3), ([[0, 2]], 3), ([[0], [0]], 1)])
+def test_a_log_of_one_user_or_one_item_has_a_spectrum(histories, n):
+    vectors = spectral_vectors(Interactions.of_histories(histories, n), 4, 0.1)
+    assert torch.isfinite(vectors).all()
+    assert (vectors.norm(dim=1) > 0).tolist() == [any(row in met for met in histories) for row in range(n)]
 
 
 def test_negatives_are_distinct_and_no_more_than_there_are():

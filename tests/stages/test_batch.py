@@ -4,6 +4,7 @@ import json
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 
 import pandas as pd
 import pyarrow.parquet as pq
@@ -103,6 +104,17 @@ def test_a_finished_batch_is_found_again(config, caplog):
     assert (again, same, reused) == (first, folder, True)
     assert "version 2 has answered everybody already" in caplog.text
     assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == written
+
+
+def test_another_model_of_the_same_number_answers_anew(config, monkeypatch):
+    """As in another registry, or where versions were deleted and numbers began again."""
+    _, folder, _ = recommend_all(config, k=5)
+    version = replace(batch.version_of(config), run_id="another")
+    monkeypatch.setattr(batch, "version_of", lambda *_: version)
+    _, other, reused = recommend_all(config, k=5)
+    assert not reused
+    assert other != folder
+    assert (folder / "manifest.json").is_file()
 
 
 def test_a_killed_batch_goes_on_where_it_was(config, toy, tmp_path):

@@ -205,3 +205,9 @@ class TestCheck:
         """Whether the model is a candidate or not."""
         with pytest.raises(InputError, match=re.escape(message)):
             candidates.check(configure(models={"candidates": ["popularity"], "params": params}))
+
+
+def test_the_search_leaves_out_what_does_not_go_with_what_is_configured(configure):
+    config = configure(models={"candidates": ["popularity", "sasrec"], "params": {"sasrec": {"width": 96, "heads": 3}}})
+    prepared = prepared_set(preprocess(config)[0])
+    assert candidates.space_within("sasrec", config, prepared)["width"] == Choice(values=(48, 96))

@@ -225,6 +225,18 @@ class TestTakenOff:
         assert registry.champion(MODEL) == 1
         assert version(2).tags["promotion.promoted"] == "true", "what the gate said then stays"
 
+    def test_whichever_of_its_versions_it_was(self, run, configure, install):
+        """A model that is refused where it won before is registered once more, not refit on everything."""
+        assert run(configure()).champion == 1
+        weaker = install()
+        assert run(configure(promotion={"min_gain": 0.9})).version == 3
+        registry.promote(MODEL, 1, {}, against=weaker, why="the first was better")
+        assert run(configure()).reasons[0].startswith("champion v1 is this very model")
+        registry.promote(MODEL, weaker, {}, against=1, why="it was not")
+        again = run(configure())
+        assert (again.promoted, again.champion, again.version) == (False, weaker, 1)
+        assert again.reasons[0].startswith("version 1 is this very model, and a person replaced it")
+
     def test_until_it_is_brought_back_or_becomes_another_model(self, run, configure, install):
         install()
         run(configure())

@@ -77,6 +77,12 @@ def test_new_users_and_items_are_counted_and_scored(grown):
     assert signals.drift.tested_ndcg > 0
 
 
+def test_items_it_cannot_know_are_no_drop_of_its_quality(grown):
+    config, prepared = grown(events(np.repeat(np.arange(901, 921), 2), [998, 999] * 20))
+    drift = retraining.signals(config, prepared).drift
+    assert (drift.unknown_items, drift.ndcg) == (1.0, None)
+
+
 def test_more_of_the_same_does_not_drift(grown, toy_events):
     whole = toy_events(met=12)
     config, prepared = grown(whole[~whole.index.isin(toy_events(met=8).index)])

@@ -1,6 +1,7 @@
 """Studies on disk: where they start, what they draw, how they resume, what they do with models that fail."""
 
 import logging
+import re
 
 import numpy as np
 import pytest
@@ -234,6 +235,20 @@ class TestFailures:
             "ease: trial 1 failed: the factorisation broke down",
             "ease: trial 3 failed: the factorisation broke down",
         ]
+
+    def test_scores_that_are_no_numbers_are_a_failure(self, search, monkeypatch, caplog):
+        fits = []
+
+        def fit(self, data, whole=EASE.fit):
+            fits.append(whole(self, data))
+            if len(fits) == 2:
+                self.B.fill_(float("nan"))
+            return self
+
+        monkeypatch.setattr(EASE, "fit", fit)
+        assert len(search(trials=2).trials) == 2
+        (warning,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
+        assert re.match(r"ease: trial 1 failed: \w+ gave \d+ scores that are not finite", warning)
 
     def test_a_search_with_failures_resumes_as_if_uninterrupted(self, search, monkeypatch):
         def fit(self, data, whole=EASE.fit):
