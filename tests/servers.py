@@ -54,6 +54,14 @@ def wait(condition: Callable[[], Any], why: Callable[[], object], seconds: float
     return found
 
 
+def lives(process: psutil.Process) -> bool:
+    """Whether a process has not ended, be it that nobody has asked yet how it did."""
+    try:
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
+    except psutil.NoSuchProcess:  # it ended between the two questions
+        return False
+
+
 class Server:
     """A process that writes to `log` and is waited for until it answers."""
 
@@ -87,7 +95,7 @@ class Server:
         with suppress(psutil.NoSuchProcess):
             process = psutil.Process(self.process.pid)
             self._all |= {process, *process.children(recursive=True)}
-        return {one for one in self._all if one.is_running() and one.status() != psutil.STATUS_ZOMBIE}
+        return {one for one in self._all if lives(one)}
 
     def says(self, text: str) -> None:
         """Wait until it has written this to its log."""
@@ -118,7 +126,7 @@ class Server:
         try:
             if error is None and self.process.poll() is None:
                 self.stop()
-                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}", 10)
+                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}")
         finally:
             _kill(self.tree())
             self.process.wait()

@@ -12,18 +12,28 @@ from recsys.feedback.database import URL
 from recsys.feedback.store import open_store
 from tests import servers
 
-pytestmark = pytest.mark.timeout(600)
 EVENTS, BATCH = 20_000, 1_000
 FIRST = 1_700_000_000
 """Time of the first; a second lies between two."""
 ADD = f"""
 import sys
+import sqlalchemy
 from recsys.cli import main
 from recsys.feedback import store
 
 store.BATCH = {BATCH}
+commits = 0
+
+def wait(connection):
+    global commits
+    commits += 1
+    if commits == 6:
+        sys.stdin.readline()
+
+sqlalchemy.event.listen(sqlalchemy.Engine, "commit", wait)
 sys.exit(main())
 """
+"""Waits in the midst of the batches, before a commit, until it is told to go on or nobody could tell it."""
 
 
 def test_the_prefect_server_while_a_run_is_on(prefect, shop, worker, undisturbed):
@@ -70,12 +80,12 @@ def events(tmp_path):
 def add(events, killed=None):
     """Exit code and errors of `recsys feedback add`, during which a server is killed."""
     command = [sys.executable, "-c", ADD, "feedback", "add", str(events)]
-    how = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    how = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, cwd=events.parent, **how) as process:
         first = process.stderr.readline()
         if killed:
             killed.kill()
-        _, rest = process.communicate(timeout=120)
+        _, rest = process.communicate("go on\n", timeout=servers.PATIENCE)
     return process.returncode, first + rest
 
 

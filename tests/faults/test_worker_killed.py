@@ -3,11 +3,8 @@
 from contextlib import contextmanager
 
 import psutil
-import pytest
 
 from flows import deployments
-
-pytestmark = pytest.mark.timeout(600)
 
 
 @contextmanager
@@ -29,8 +26,8 @@ def test_killed_with_its_run_the_silence_tells(prefect, shop, worker, undisturbe
         run = shop.run("train")
         worker.says(shop.midway)
         worker.kill()
-        worker.start()
         assert prefect.ask(f"/flow_runs/{run}", method="GET")["state_name"] == "Running"
+        worker.start()
         gone = prefect.when(run)
     assert (gone["state_name"], gone["state"]["message"]) == ("Crashed", deployments.VANISHED)
     assert shop.tested() is None

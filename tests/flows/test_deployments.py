@@ -19,6 +19,7 @@ import yaml
 from flows import deployments
 from recsys.feedback.database import URL
 from tasks.settings import QUIET, RELIABLE
+from tests import servers
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "operations.md").read_text(encoding="utf-8")
@@ -51,14 +52,13 @@ def shop(tmp_path_factory, prefect_server):
             timeout=240,
         )
 
-    def serve():
+    def serve(output):
         return subprocess.Popen(
             [*RECSYS, "serve-flows", "shop.toml"],
             cwd=folder,
             env=inherited | theirs,
-            stdout=subprocess.PIPE,
+            stdout=output,
             stderr=subprocess.STDOUT,
-            text=True,
             start_new_session=True,
         )
 
@@ -83,18 +83,17 @@ def deployed(shop):
 @contextmanager
 def serving(shop):
     """A process that serves, once it has said so; none is left behind."""
-    process = shop.serve()
-    said = ""
+    log = shop.folder / f"served-{time.monotonic_ns()}.log"  # a pipe that nobody reads would fill up
+    with log.open("w") as output:
+        process = shop.serve(output)
     try:
-        while not said.endswith("/deployments\n"):
-            line = process.stdout.readline()
-            assert line, said
-            said += line
-        yield SimpleNamespace(process=process, said=said)
+        servers.wait(lambda: log.read_text().endswith("/deployments\n") or process.poll() is not None, log.read_text)
+        assert process.poll() is None, log.read_text()
+        yield SimpleNamespace(process=process, at_first=log.read_text(), said=log.read_text)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)
-        process.communicate()
+        process.wait()
 
 
 @pytest.fixture(scope="module")
@@ -102,6 +101,25 @@ def served(shop, deployed):
     """What was deployed to workers before."""
     with serving(shop) as process:
         yield process
+
+
+@contextmanager
+def at_rest(shop, name):
+    """No run of the schedule meanwhile: one is due every quarter of an hour, and would take the place of the test's."""
+    deployment = shop.server.deployment(name)
+    (schedule,) = deployment["schedules"]
+    where = f"/deployments/{deployment['id']}/schedules/{schedule['id']}"
+
+    def runs(*states):
+        asked = {"deployment_id": {"any_": [deployment["id"]]}, "state": {"type": {"any_": states}}}
+        return shop.server.ask("/flow_runs/filter", {"flow_runs": asked})
+
+    shop.server.ask(where, {"active": False}, "PATCH")
+    for planned in runs("SCHEDULED"):
+        shop.server.ask(f"/flow_runs/{planned['id']}", method="DELETE")
+    servers.wait(lambda: not runs("PENDING", "RUNNING"), lambda: runs("PENDING", "RUNNING"))
+    yield
+    shop.server.ask(where, {"active": True}, "PATCH")
 
 
 class TestDeployed:
@@ -158,10 +176,11 @@ class TestDeployed:
 
     def test_a_worker_runs_what_is_due(self, shop, deployed):
         _, run, work = TOLD.replace("$ ", "").splitlines()
-        started = shop.run([sys.executable, "-m", *run.split()])
-        assert started.returncode == 0, started.stderr
-        (run_id,) = re.findall(r"UUID: ([0-9a-f-]{36})", started.stdout)
-        worked = shop.run([sys.executable, "-m", *work.split()])
+        with at_rest(shop, "ingest/shop"):
+            started = shop.run([sys.executable, "-m", *run.split()])
+            assert started.returncode == 0, started.stderr
+            (run_id,) = re.findall(r"UUID: ([0-9a-f-]{36})", started.stdout)
+            worked = shop.run([sys.executable, "-m", *work.split()])
         assert worked.returncode == 0, worked.stderr
         assert shop.server.when(run_id)["state_name"] == "Completed", worked.stdout + worked.stderr
 
@@ -169,7 +188,7 @@ class TestDeployed:
 class TestServed:
     def test_it_says_where_to_look(self, shop, served):
         shown = SHOWN["serve-flows shop.toml"].splitlines()
-        said = as_shown(shop, served.said).splitlines()
+        said = as_shown(shop, served.at_first).splitlines()
         assert said[-len(shown) :] == [
             line.replace("UTC, off", "UTC, on") if "ingest/" in line else line for line in shown
         ]
@@ -183,10 +202,7 @@ class TestServed:
         often = {"active": True, "schedule": {"interval": 15}}  # seconds
         (schedule,) = shop.server.ask(f"/deployments/{deployment}/schedules", [often])
         due = {"flow_runs": {"deployment_id": {"any_": [deployment]}}, "sort": "EXPECTED_START_TIME_ASC", "limit": 1}
-        until = time.monotonic() + 60
-        while not (runs := shop.server.ask("/flow_runs/filter", due)):
-            assert time.monotonic() < until, "the server plans no run"
-            time.sleep(0.3)
+        runs = servers.wait(lambda: shop.server.ask("/flow_runs/filter", due), lambda: "the server plans no run")
         assert runs[0]["auto_scheduled"]
         assert shop.server.when(runs[0]["id"])["state_name"] == "Completed"
         shop.server.ask(f"/deployments/{deployment}/schedules/{schedule['id']}", method="DELETE")
@@ -207,9 +223,10 @@ class TestServed:
         assert reason in json.load(refused.value)["detail"]
 
     def test_a_run_does_what_the_command_does(self, shop, served):
-        assert shop.run([*RECSYS, "feedback", "add", "events.csv"]).returncode == 0
-        run = shop.server.run("ingest/shop")
-        assert shop.server.when(run)["state_name"] == "Completed"
+        with at_rest(shop, "ingest/shop"):
+            assert shop.run([*RECSYS, "feedback", "add", "events.csv"]).returncode == 0
+            run = shop.server.run("ingest/shop")
+            assert shop.server.when(run)["state_name"] == "Completed"
         assert [path.name for path in (shop.folder / "mlruns/ingested/shop").glob("*.parquet")] == [
             "up-to-000000000004.parquet"
         ]
@@ -240,9 +257,8 @@ class TestServed:
             "Deployment concurrency limit reached.",
         )
         served.process.send_signal(signal.SIGINT)
-        said, _ = served.process.communicate(timeout=120)
-        assert served.process.returncode == 0
-        assert said.endswith(GOODBYE)
+        assert served.process.wait(timeout=servers.PATIENCE) == 0
+        assert served.said().endswith(GOODBYE)
         assert shop.server.when(run)["state_type"] == "CANCELLED"
         found = shop.server.deployment("ingest/shop")
         assert (found["paused"], found["schedules"][0]["active"]) == (True, True)
@@ -253,8 +269,8 @@ class TestServed:
             found = shop.server.deployment("ingest/shop")
             assert (found["paused"], found["schedules"][0]["active"]) == (False, True)
             again.process.send_signal(signal.SIGTERM)
-            said, _ = again.process.communicate(timeout=60)
-        assert (again.process.returncode, said.endswith(GOODBYE)) == (0, True)
+            assert again.process.wait(timeout=servers.PATIENCE) == 0
+        assert again.said().endswith(GOODBYE)
         assert shop.server.deployment("ingest/shop")["paused"]
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 import pytest
 
 from recsys import registry, tracking
+from tests import servers
 
 ASK = """
 import json, sys
@@ -115,7 +116,7 @@ def server(champion, tmp_path_factory):
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + 90
+        deadline = time.monotonic() + servers.PATIENCE
         while not answers(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -124,7 +125,7 @@ def server(champion, tmp_path_factory):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=30)
+            process.wait(timeout=servers.PATIENCE)
 
 
 def answers(port: int) -> bool:

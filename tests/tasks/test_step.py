@@ -89,7 +89,7 @@ def test_the_cause_is_the_first_line_and_bad_input_is_tried_once(ended, errors, 
 
 def test_what_hangs_is_ended(ended):
     begun = time.monotonic()
-    done = ended([], seconds=0.5)
+    done = ended([], seconds=3)
     assert (done.name, done.calls) == ("Failed", 1)
-    assert "timed out after 0.5 second(s). (in task do this)" in done.message
+    assert "timed out after 3.0 second(s). (in task do this)" in done.message
     assert time.monotonic() - begun < 60

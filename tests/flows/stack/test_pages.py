@@ -23,7 +23,6 @@ RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exi
 BROWSERS = ("chromium", "google-chrome")
 SIZE = {"width": 1280, "height": 900}
 TOY = 'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n'
-pytestmark = pytest.mark.timeout(600)  # a stack, a browser and two trainings share what cores there are
 PATIENCE = servers.PATIENCE * 1000
 """Milliseconds for what a page waits for."""
 MORE = [["popularity", *two] for two in ((), *combinations(("als", "ease", "multvae", "fm"), 2), ("fm",), ("ease",))]
@@ -68,6 +67,7 @@ def browser():
         running = playwright.chromium.launch(executable_path=found, args=["--no-sandbox"])
         page = running.new_page(viewport=SIZE)
         page.set_default_timeout(PATIENCE)
+        expect.set_options(timeout=PATIENCE)
         errors = []
         page.on("pageerror", lambda error: errors.append(error))
         yield page
@@ -98,7 +98,7 @@ def test_the_form_of_a_deployment_starts_a_run_whose_page_says_what_came_of_it(s
     home = stack.clients["PREFECT_API_URL"].removesuffix("/api")
     browser.goto(f"{home}/deployments")
     for flow in ("train", "ingest", "retrain", "batch_recommend", "monitor", "backtest"):
-        expect(browser.get_by_role("link", name=flow, exact=True)).to_be_visible(timeout=PATIENCE)
+        expect(browser.get_by_role("link", name=flow, exact=True)).to_be_visible()
     _picture(browser, pictures / "prefect-deployments.png")
 
     row = browser.get_by_role("row").filter(has=browser.get_by_role("link", name="train", exact=True))
@@ -106,9 +106,9 @@ def test_the_form_of_a_deployment_starts_a_run_whose_page_says_what_came_of_it(s
     browser.get_by_role("button", name="Run", exact=True).click()
     browser.get_by_text("Custom run").click()
     # Each field says what it is.
-    expect(browser.get_by_text("path of a TOML file")).to_be_visible(timeout=PATIENCE)
+    expect(browser.get_by_text("path of a TOML file")).to_be_visible()
     browser.get_by_role("button", name="Add item").click()
-    expect(browser.locator("textarea")).to_have_count(2, timeout=PATIENCE)  # before it is there, the last is config's
+    expect(browser.locator("textarea")).to_have_count(2)  # before it is there, the last is config's
     browser.locator("textarea").last.fill('models.candidates=["popularity","als"]')
     _picture(browser, pictures / "prefect-form.png", full_page=True)
     browser.get_by_role("button", name="Submit").click()
@@ -116,16 +116,16 @@ def test_the_form_of_a_deployment_starts_a_run_whose_page_says_what_came_of_it(s
 
     browser.goto(f"{home}/runs")
     browser.locator("a[href*='/runs/flow-run/']").first.click()
-    expect(browser.locator(".state-badge").first).to_have_text("Completed", timeout=PATIENCE)
+    expect(browser.locator(".state-badge").first).to_have_text("Completed")
     browser.reload()
     expect(browser.get_by_text(re.compile(r"^train toy [0-9a-f]{6}$")).first).to_be_visible()
     browser.get_by_text("Artifacts", exact=True).last.click()
     for name in ARTIFACTS:
-        expect(browser.get_by_role("link", name=name).last).to_be_visible(timeout=PATIENCE)
+        expect(browser.get_by_role("link", name=name).last).to_be_visible()
     _picture(browser, pictures / "prefect-run.png", full_page=True)
 
     browser.get_by_text("leaderboard", exact=True).last.click()
-    expect(browser.get_by_role("table").first).to_contain_text("als", timeout=PATIENCE)
+    expect(browser.get_by_role("table").first).to_contain_text("als")
 
 
 def test_mlflow_shows_at_a_glance_which_run_is_better(stack, browser, pictures):
@@ -136,18 +136,18 @@ def test_mlflow_shows_at_a_glance_which_run_is_better(stack, browser, pictures):
     browser.get_by_role("button", name="Close").click()  # MLflow's assistant
     # It opens a tab of its own.
     browser.goto(f"{home}/{browser.get_by_role('link', name='Which is better, and why').get_attribute('href')}")
-    expect(browser.get_by_text("test/ndcg_at_10", exact=True).first).to_be_visible(timeout=PATIENCE)
+    expect(browser.get_by_text("test/ndcg_at_10", exact=True).first).to_be_visible()
     browser.get_by_text("toy v1").first.wait_for()
     _picture(browser, pictures / "mlflow-runs.png")
     browser.get_by_role("checkbox").first.check()
     browser.get_by_role("button", name="Compare").click()
-    expect(browser.get_by_text(re.compile(r"Comparing \d+ Runs from 1 Experiment"))).to_be_visible(timeout=PATIENCE)
-    expect(browser.get_by_text("test/ndcg_at_10", exact=True).first).to_be_visible(timeout=PATIENCE)
+    expect(browser.get_by_text(re.compile(r"Comparing \d+ Runs from 1 Experiment"))).to_be_visible()
+    expect(browser.get_by_text("test/ndcg_at_10", exact=True).first).to_be_visible()
 
 
 def test_the_page_of_the_model_says_what_it_is_and_which_version_answers(stack, browser, pictures):
     browser.goto(f"{stack.clients['MLFLOW_TRACKING_URI']}/#/models/recsys-toy")
-    expect(browser.get_by_text("recsys rollback")).to_be_visible(timeout=PATIENCE)
+    expect(browser.get_by_text("recsys rollback")).to_be_visible()
     expect(browser.get_by_text("champion").last).to_be_visible()
     browser.get_by_role("button", name="Close").click()
     _picture(browser, pictures / "mlflow-model.png")

@@ -248,14 +248,14 @@ def guarded(place, stack, object_store):
     supervisord = psutil.Process(int((stack.state / "supervisord.pid").read_text()))
     stack.kill(alone=True)
     supervisord.kill()
-    left = [process for process in stack.tree() if process.is_running()]
+    left = [process for process in stack.tree() if servers.lives(process)]
     assert len(left) > 10
     for name, value in object_store.environment.items():
         os.environ[name] = value
     boto3.client("s3").create_bucket(Bucket="artifacts")
     objects = {"RECSYS_ARTIFACTS": "s3://artifacts", "RECSYS_OBJECTS_URL": object_store.url}
     with servers.Stack(place.folder, "--auth", **stack.settings, **objects) as running:
-        assert not [process for process in left if process.is_running()]
+        assert not [process for process in left if servers.lives(process)]
         yield running
     for name in object_store.environment:
         del os.environ[name]
@@ -315,7 +315,7 @@ class TestGuarded:
         assert guarded.process.wait(timeout=servers.PATIENCE) == 0
         assert guarded.printed.endswith("stopping …\nall have ended\n")
         assert "Finished in state Crashed('Execution was aborted by a termination signal.')" in log.read_text()
-        assert not [process for process in processes if process.is_running()]
+        assert not [process for process in processes if servers.lives(process)]
         assert not [process for process in psutil.process_iter() if marked(process, guarded.state)]
         assert not [name for name in ("env", "pid", "supervisor.sock") if (guarded.state / name).exists()]
 
