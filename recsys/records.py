@@ -7,7 +7,7 @@ place. Whoever writes holds the lock of the registry (`recsys.registry`).
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
@@ -56,11 +56,18 @@ def withdrawn(moves: Sequence[Move]) -> dict[int, Move]:
     Args:
         moves: oldest first.
     """
-    off: dict[int, Move] = {}
+    replaced = dict.fromkeys(move.old for move in moves if move.old is not None)
+    return {number: off for number in replaced if (off := taken_off(moves, [number]))}
+
+
+def taken_off(moves: Sequence[Move], versions: Collection[int]) -> Move | None:
+    """The move by which a person took a model off that is these versions; none where it was not, or came back since."""
+    off = None
     for move in moves:
-        off.pop(move.new, None)
-        if move.old is not None and move.kind != "gate":
-            off[move.old] = move
+        if move.new in versions:
+            off = None
+        elif move.old in versions and move.kind != "gate":
+            off = move
     return off
 
 

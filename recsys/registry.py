@@ -6,7 +6,7 @@ move is told by tags on both versions and by the log of `recsys.records`. `recsy
 """
 
 import tempfile
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -154,6 +154,11 @@ def history(model: str) -> list[records.Move]:
 def withdrawn(model: str) -> dict[int, records.Move]:
     """Versions that a person replaced and nothing brought back since, with the move that took each of them off."""
     return records.withdrawn(history(model))
+
+
+def taken_off(model: str, versions: Collection[int]) -> records.Move | None:
+    """The move by which a person took off what these versions are, all of them the same; none where nobody did."""
+    return records.taken_off(history(model), versions)
 
 
 def promote(

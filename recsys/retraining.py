@@ -101,7 +101,7 @@ def _looked_at(signals: Signals, config: RetrainSection) -> list[tuple[bool, str
         found.append(
             (
                 drop > config.max_quality_drop,
-                f"ndcg@10 {drift.ndcg:.4f} on new events against {drift.tested_ndcg:.4f} on test, "
+                f"ndcg@10 {drift.ndcg:.4f} on new events of known items against {drift.tested_ndcg:.4f} on test, "
                 f"{-drop:+.1%}, may drop by {config.max_quality_drop:.1%}",
             )
         )

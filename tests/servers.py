@@ -126,7 +126,7 @@ class Server:
         try:
             if error is None and self.process.poll() is None:
                 self.stop()
-                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}")
+                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}", 60)
         finally:
             _kill(self.tree())
             self.process.wait()

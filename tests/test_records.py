@@ -38,6 +38,13 @@ def test_who_is_taken_off():
     assert records.withdrawn([move("forced", None, 2)]) == {}
 
 
+def test_a_model_of_two_versions_is_off_when_both_are():
+    off, back = move("rollback", 1, 2), move("forced", 2, 3)
+    assert records.taken_off([off], [1, 3]) == off
+    assert records.taken_off([off, back, move("gate", 3, 4)], [1, 3]) is None, "a person brought it back as 3"
+    assert records.taken_off([back, move("forced", 3, 1)], [1, 3]) is None, "one form of it for the other"
+
+
 def test_moves_in_their_order(versions):
     for old, new in ((None, 1), *((1, 2), (2, 1)) * 6):
         with records.moving(MODEL, "gate", old, new):

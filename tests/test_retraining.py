@@ -38,7 +38,10 @@ def test_where_nothing_holds_all_that_was_looked_at_is_told():
     assert not decision.retrain
     assert len(decision.reasons) == 6
     assert decision.reasons[0] == "1,000 new events are 1.0% of the 100,000 learnt from, allowed below 5.0%"
-    assert decision.reasons[-1] == "ndcg@10 0.2000 on new events against 0.2000 on test, -0.0%, may drop by 20.0%"
+    assert (
+        decision.reasons[-1]
+        == "ndcg@10 0.2000 on new events of known items against 0.2000 on test, -0.0%, may drop by 20.0%"
+    )
 
 
 @pytest.mark.parametrize(
@@ -49,7 +52,10 @@ def test_where_nothing_holds_all_that_was_looked_at_is_told():
         ({"drift": replace(CALM, popularity_shift=0.151)}, "what is taken has shifted by 0.151, allowed 0.150"),
         ({"drift": replace(CALM, unknown_items=0.11)}, "new events on unknown items: 11.0%, allowed 10.0%"),
         ({"drift": replace(CALM, score_shift=0.21)}, "the champion's best scores have shifted by 0.210, allowed 0.200"),
-        ({"drift": replace(CALM, ndcg=0.15)}, "ndcg@10 0.1500 on new events against 0.2000 on test, -25.0%"),
+        (
+            {"drift": replace(CALM, ndcg=0.15)},
+            "ndcg@10 0.1500 on new events of known items against 0.2000 on test, -25.0%",
+        ),
     ],
 )
 def test_each_reason_alone_is_enough(change, reason):

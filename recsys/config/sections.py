@@ -110,8 +110,8 @@ class ModelsSection(Section):
     device: Literal["auto", "cpu", "cuda"] = "auto"
     """auto: CUDA when there is one."""
     memory_gib: float = Field(default=4.0, gt=0)
-    """A candidate whose starting point is estimated above this is refused, and the run goes on without it; the search
-    of the others goes no further than this."""
+    """Of one model while it is fitted or scores: several are held when they are combined. A candidate whose starting
+    point is estimated above this is refused, and the run goes on without it; no search goes further than this."""
 
     @model_validator(mode="after")
     def _popularity_always(self) -> "ModelsSection":
@@ -126,8 +126,8 @@ class TuningSection(Section):
     trials: int = Field(default=12, ge=1)
     """Trials per candidate; the first is the starting point: the model's defaults, or what `models.params` says."""
     timeout: float = Field(default=600.0, gt=0)
-    """Seconds for all candidates together. Each gets one trial, which ends early after an even share of them where it
-    is trained in epochs; what is left goes by the weight these first models earn in a hybrid, a quarter evenly."""
+    """Seconds for all candidates together. Each gets one trial, which ends early after at least an even share of them
+    where it is trained in epochs; what is left goes by the weight these models earn in a hybrid, a quarter evenly."""
     seed: int = 0
     """Seed of the search."""
     metric: str = "ndcg@10"
@@ -196,7 +196,7 @@ class RetrainSection(Section):
     max_score_shift: float = Field(default=0.2, gt=0, le=1)
     """Kolmogorov-Smirnov distance between the champion's best scores for users with new events and for all others."""
     max_quality_drop: float = Field(default=0.2, gt=0, le=1)
-    """Largest relative drop of the champion's ndcg@10 on new events against its test."""
+    """Largest relative drop of the champion's ndcg@10 on new events of items it knows against its test."""
 
 
 class BacktestSection(Section):

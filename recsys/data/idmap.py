@@ -17,8 +17,8 @@ UNKNOWN = -1
 class IdMap:
     """Raw ids by row number.
 
-    Ids that are all integers of 64 bits stay integers, so that an answer joins with the table the ids came from;
-    everything else is text. A query may use either form: `"42"` and `42` are the same id.
+    Ids that are all integers, and fit into int64, stay integers, so that an answer joins with the table they came
+    from; everything else is text. A query may use either form: `"42"` and `42` are the same id.
 
     >>> items = IdMap.of([30, 10, 30])
     >>> items.rows(["10", 30, "x"]).tolist()

@@ -185,7 +185,7 @@ def _broken(path: Path, error: Exception) -> InputError:
 
 
 def _ids(column: pa.ChunkedArray) -> "pd.Series[Any]":
-    """Integers where every id is one and is written plainly (42; not 042, not 4.2e1), else as it is."""
+    """int64 where every id is one, written plainly (42; not 042, not 4.2e1); too large ones as text; else as it is."""
     column = _plain(column)
     try:
         numbers = pc.cast(column, pa.int64())

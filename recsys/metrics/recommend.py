@@ -20,6 +20,10 @@ COPIES = 3
 """Score matrices that a block takes: the model's, one it worked on, and the gap that one before left in the heap."""
 
 
+class NotFiniteError(ValueError):
+    """A model gave scores that are no numbers, as one that diverged does."""
+
+
 class Scorer(Protocol):
     """The part of a recommender that ranking needs."""
 
@@ -51,7 +55,8 @@ def recommend(
         items [U, k] int32 and their scores [U, k] float32; -1 and -inf where nothing is left to recommend.
 
     Raises:
-        ValueError: the model's scores are not finite or of another shape.
+        NotFiniteError: the model's scores are not finite.
+        ValueError: they are of another shape.
     """
     name = getattr(model, "name", type(model).__name__)
     items, scores = np.empty((history.n_users, k), np.int32), np.empty((history.n_users, k), np.float32)
@@ -85,6 +90,6 @@ def _check(name: str, scores: FloatArray, history: Interactions) -> None:
         sums = scores @ np.ones(scores.shape[1], np.float32)
     wrong = 0 if np.isfinite(sums).all() else int((~np.isfinite(scores)).sum())
     if wrong:
-        raise ValueError(
+        raise NotFiniteError(
             f"{name} gave {wrong} scores that are not finite, of {scores.size}; every score must be finite"
         )

@@ -88,10 +88,10 @@ def _promote(
     if any(one.number == against for one in same):
         reason = f"champion v{against} is this very model: data, settings and code are unchanged since it was promoted"
         return _outcome(refuse(reason), against, against, config)
-    taken_off = registry.withdrawn(config.model_name)
-    for one in same:
-        if one.number in taken_off:
-            return _outcome(refuse(_stays_off(one, taken_off[one.number])), against, one.number, config)
+    off = registry.taken_off(config.model_name, [one.number for one in same])
+    if off is not None:
+        version = next(one for one in same if one.number == off.old)
+        return _outcome(refuse(_stays_off(version, off)), against, version.number, config)
     evaluated = evaluated_model(config, fitted, outcome)
     verdict = _judge(config, prepared, outcome, tested, evaluated, registry.find(config.model_name, against), refresh)
     fitted_on: FittedOn = "all" if verdict.promoted and config.promotion.refit == "all" else "train+validation"

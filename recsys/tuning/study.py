@@ -13,6 +13,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import optuna
 from optuna.distributions import BaseDistribution, CategoricalDistribution, FloatDistribution, IntDistribution
 from optuna.storages import JournalStorage
@@ -25,6 +26,7 @@ from recsys.data.dataset import Dataset, Holdout
 from recsys.hybrid import persistence
 from recsys.hybrid.fallback import WithFallback
 from recsys.metrics.evaluation import score_metric
+from recsys.metrics.recommend import NotFiniteError
 from recsys.models.base import Choice, Range, Recommender, Space
 from recsys.models.table import TABLE, create
 from recsys.tuning.trial import TrialRecord, run_trial
@@ -35,6 +37,8 @@ STARTUP_TRIALS = 4
 """Trials before the sampler models what it saw, and before any trial is pruned."""
 MOST_FAILURES = 3
 """Trials of a run that may fail; one more, and so does the run."""
+FAILURES = (RuntimeError, ArithmeticError, np.linalg.LinAlgError, NotFiniteError)
+"""What arithmetic raises that parameters have led astray: no more than the end of a trial."""
 ERROR = "error"
 """Attribute of a trial that failed by itself; one that a kill left has none."""
 TOLD = "told"
@@ -80,7 +84,7 @@ def tune(
         config: trials, seed, metric.
         start: parameters that differ from the model's defaults in the first trial, and stay where not searched.
         folder: keeps the study and the best model; the same folder resumes.
-        seconds: after which no trial but the first goes on: no epoch starts, nor a fit that would not end in time.
+        seconds: after which no epoch starts, nor a fit that would not end in time; one epoch, or one fit, in any case.
         space: what the search varies; default: the model's `SPACE`.
         first_only: stop after the first trial; a later call goes on.
         seed: of the model.
@@ -114,7 +118,7 @@ def tune(
         left = seconds - _spent(study)
         try:
             record = run_trial(model, data, judge, trial.number, left, report)
-        except (RuntimeError, ArithmeticError, ValueError) as error:  # what arithmetic that goes wrong raises, and NaN
+        except FAILURES as error:
             failures += 1
             trial.set_user_attr(ERROR, str(error))
             study.tell(trial, state=TrialState.FAIL)

@@ -50,7 +50,8 @@ def run_trial(
     """Fit a model on data and judge it; the model is left as it was best.
 
     Raises:
-        RuntimeError, ArithmeticError, ValueError: the fit failed, as in a factorisation, or its scores are not finite.
+        RuntimeError, ArithmeticError, LinAlgError: the fit failed, for instance in a factorisation.
+        NotFiniteError: the model diverged.
     """
     begun = time.monotonic()
     curve: list[tuple[int, float]] = []

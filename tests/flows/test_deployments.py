@@ -115,11 +115,13 @@ def at_rest(shop, name):
         return shop.server.ask("/flow_runs/filter", {"flow_runs": asked})
 
     shop.server.ask(where, {"active": False}, "PATCH")
-    for planned in runs("SCHEDULED"):
-        shop.server.ask(f"/flow_runs/{planned['id']}", method="DELETE")
-    servers.wait(lambda: not runs("PENDING", "RUNNING"), lambda: runs("PENDING", "RUNNING"))
-    yield
-    shop.server.ask(where, {"active": True}, "PATCH")
+    try:
+        for planned in runs("SCHEDULED"):
+            shop.server.ask(f"/flow_runs/{planned['id']}", method="DELETE")
+        servers.wait(lambda: not runs("PENDING", "RUNNING"), lambda: runs("PENDING", "RUNNING"))
+        yield
+    finally:
+        shop.server.ask(where, {"active": True}, "PATCH")
 
 
 class TestDeployed:
@@ -257,7 +259,7 @@ class TestServed:
             "Deployment concurrency limit reached.",
         )
         served.process.send_signal(signal.SIGINT)
-        assert served.process.wait(timeout=servers.PATIENCE) == 0
+        assert served.process.wait(timeout=120) == 0
         assert served.said().endswith(GOODBYE)
         assert shop.server.when(run)["state_type"] == "CANCELLED"
         found = shop.server.deployment("ingest/shop")
@@ -269,7 +271,7 @@ class TestServed:
             found = shop.server.deployment("ingest/shop")
             assert (found["paused"], found["schedules"][0]["active"]) == (False, True)
             again.process.send_signal(signal.SIGTERM)
-            assert again.process.wait(timeout=servers.PATIENCE) == 0
+            assert again.process.wait(timeout=120) == 0
         assert again.said().endswith(GOODBYE)
         assert shop.server.deployment("ingest/shop")["paused"]
 

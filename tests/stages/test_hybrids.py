@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from recsys.metrics.evaluation import evaluate
 from recsys.report.notes import idle
 from recsys.stages import candidates
 from recsys.stages.hybrids import fit_hybrids, restored
@@ -17,6 +18,20 @@ def test_hybrids_come_back_as_they_were_fitted(configure, stages):
         hybrid = restored(name, run.outcome, members)
         assert hybrid.weights() == weights
         assert np.isfinite(hybrid.score(run.prepared.split.validation.history)).all()
+
+
+def test_validation_is_measured_as_the_test_is(configure, stages, tmp_path):
+    """Where items have attributes, these say how unlike the items of a list are."""
+    (tmp_path / "items.csv").write_text("item_id,colour\n" + "".join(f"{n},{'rgb'[n % 3]}\n" for n in range(101, 125)))
+    run = stages(configure(data={"items": str(tmp_path / "items.csv")}))
+    split = run.prepared.split
+    model = candidates.on_train(run.fitted["ease"], configure(), run.prepared)
+    by_attributes = evaluate(model, split.validation, split.train, item_features=split.data.item_features)
+    assert run.outcome.validation["ease"]["diversity@10"] == by_attributes.aggregate["diversity@10"]
+    assert (
+        by_attributes.aggregate["diversity@10"]
+        != evaluate(model, split.validation, split.train).aggregate["diversity@10"]
+    )
 
 
 def test_other_settings_or_other_candidates_are_fitted_anew(configure, stages):

@@ -42,3 +42,11 @@ def test_where_nothing_was_earned_at_all_the_shares_are_even():
 def test_a_budget_that_is_overspent_gives_nothing():
     budget = Budget(-3.0, {"als": 1.0}, {"als": 5.0})
     assert budget.share("als") == 0.0
+
+
+def test_whatever_others_overspend_a_first_look_has_its_even_share():
+    budget = Budget.even(60.0, ["ease", "als", "sasrec"])
+    budget.spend("ease", 500.0)
+    assert budget.share("als") == 20.0
+    budget.spend("als", 1.0)
+    assert budget.share("sasrec") == 20.0

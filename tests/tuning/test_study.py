@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from recsys.config import TuningSection
+from recsys.errors import InputError
 from recsys.models.base import Choice, Range
 from recsys.models.ease import EASE
 from recsys.models.multvae import MultVAE
@@ -249,6 +250,10 @@ class TestFailures:
         assert len(search(trials=2).trials) == 2
         (warning,) = [record.message for record in caplog.records if record.levelno == logging.WARNING]
         assert re.match(r"ease: trial 1 failed: \w+ gave \d+ scores that are not finite", warning)
+
+    def test_wrong_input_is_no_failure_of_a_trial(self, search):
+        with pytest.raises(InputError, match="ndgc@10"):
+            search(trials=2, metric="ndgc@10")
 
     def test_a_search_with_failures_resumes_as_if_uninterrupted(self, search, monkeypatch):
         def fit(self, data, whole=EASE.fit):
