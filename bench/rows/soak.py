@@ -22,6 +22,7 @@ from recsys.feedback.event import Event
 from recsys.feedback.store import open_store
 from recsys.report.environment import environment
 from tasks.settings import QUIET, RELIABLE
+from tests import tiny
 from tests.servers import Postgres, Prefect, Server, wait
 
 log = logging.getLogger("bench.soak")
@@ -47,23 +48,7 @@ KEPT = {
 }
 """What grows on purpose, and why."""
 PICTURE = ROOT / "docs" / "img" / "soak.png"
-CONFIG = """
-[data]
-source = "synthetic?users=150&items=60&events=3000&communities=4"
-[split]
-method = "leave_last"
-[models]
-candidates = ["popularity", "ease"]
-device = "cpu"
-[tuning]
-trials = 1
-[hybrid]
-methods = ["weighted"]
-folds = 2
-[retrain]
-min_events = 1
-new_share = 0.001
-"""
+CONFIG = tiny.config("soak", trials=1, more="[retrain]\nmin_events = 1\nnew_share = 0.001\n")
 Look = dict[str, float]
 """What was seen between two rounds, by what it is."""
 
