@@ -126,7 +126,7 @@ class Server:
         try:
             if error is None and self.process.poll() is None:
                 self.stop()
-                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}", 60)
+                wait(lambda: not self.tree(), lambda: f"outlived {self._command}: {self.tree()}", 10)
         finally:
             _kill(self.tree())
             self.process.wait()

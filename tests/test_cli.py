@@ -233,5 +233,5 @@ class TestExitCodes:
         )
         process.stdout.readline()
         process.send_signal(signal.SIGINT)
-        process.communicate(timeout=60)
+        process.communicate(timeout=10)
         assert process.returncode == 130

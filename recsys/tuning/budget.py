@@ -47,10 +47,10 @@ class Budget:
         20.0
         """
         unknown = dict.fromkeys(candidates, 0.0)
-        return cls(seconds, unknown, unknown, least=seconds / max(1, len(unknown)))
+        return cls(seconds, unknown, unknown, least=seconds / len(unknown))
 
     def share(self, name: str) -> float:
-        """Seconds of a candidate: its part among those still to come."""
+        """Seconds of a candidate: its part among those still to come, and `least` in any case."""
         return max(self.least, self.seconds * self.parts[name] / sum(self.parts.values()))
 
     def spend(self, name: str, seconds: float) -> None:

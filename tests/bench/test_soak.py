@@ -12,6 +12,7 @@ def looks(tmp_path_factory, postgresql):
     return list(soak.soaked(ROUNDS, tmp_path_factory.mktemp("soak") / "row", threads=1))
 
 
+@pytest.mark.timeout(600)
 def test_every_round_is_looked_at(looks):
     assert len(looks) == 1 + ROUNDS
     assert {what.partition(": ")[0] for what in looks[-1]} == set(soak.LIMITS)

@@ -2,8 +2,11 @@
 
 from itertools import pairwise
 
+import pytest
+
 from tests.servers import wait
 
+pytestmark = pytest.mark.timeout(600)
 EVERY = 5
 """Seconds, a fraction of what a training takes."""
 

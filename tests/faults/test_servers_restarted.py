@@ -12,6 +12,7 @@ from recsys.feedback.database import URL
 from recsys.feedback.store import open_store
 from tests import servers
 
+pytestmark = pytest.mark.timeout(600)
 EVENTS, BATCH = 20_000, 1_000
 FIRST = 1_700_000_000
 """Time of the first; a second lies between two."""
@@ -85,7 +86,7 @@ def add(events, killed=None):
         first = process.stderr.readline()
         if killed:
             killed.kill()
-        _, rest = process.communicate("go on\n", timeout=servers.PATIENCE)
+        _, rest = process.communicate("go on\n", timeout=120)
     return process.returncode, first + rest
 
 

@@ -3,8 +3,11 @@
 from contextlib import contextmanager
 
 import psutil
+import pytest
 
 from flows import deployments
+
+pytestmark = pytest.mark.timeout(600)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def served(tmp_path_factory, prefect_server):
         assert process.poll() is None, log.read_text()
         yield ask
         process.send_signal(signal.SIGINT)
-        process.wait(timeout=servers.PATIENCE)
+        process.wait(timeout=120)
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGKILL)

@@ -271,7 +271,7 @@ class TestServed:
             found = shop.server.deployment("ingest/shop")
             assert (found["paused"], found["schedules"][0]["active"]) == (False, True)
             again.process.send_signal(signal.SIGTERM)
-            assert again.process.wait(timeout=120) == 0
+            assert again.process.wait(timeout=60) == 0
         assert again.said().endswith(GOODBYE)
         assert shop.server.deployment("ingest/shop")["paused"]
 

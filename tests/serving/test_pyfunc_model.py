@@ -15,7 +15,6 @@ from pathlib import Path
 import pytest
 
 from recsys import registry, tracking
-from tests import servers
 
 ASK = """
 import json, sys
@@ -116,7 +115,7 @@ def server(champion, tmp_path_factory):
             start_new_session=True,
         )
     try:
-        deadline = time.monotonic() + servers.PATIENCE
+        deadline = time.monotonic() + 90
         while not answers(port):
             assert process.poll() is None, log.read_text()
             assert time.monotonic() < deadline, log.read_text()
@@ -125,7 +124,7 @@ def server(champion, tmp_path_factory):
     finally:
         if process.poll() is None:
             os.killpg(process.pid, signal.SIGTERM)
-            process.wait(timeout=servers.PATIENCE)
+            process.wait(timeout=30)
 
 
 def answers(port: int) -> bool:

@@ -23,6 +23,7 @@ RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exi
 BROWSERS = ("chromium", "google-chrome")
 SIZE = {"width": 1280, "height": 900}
 TOY = 'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n'
+pytestmark = pytest.mark.timeout(600)  # a stack, a browser and two trainings share what cores there are
 PATIENCE = servers.PATIENCE * 1000
 """Milliseconds for what a page waits for."""
 MORE = [["popularity", *two] for two in ((), *combinations(("als", "ease", "multvae", "fm"), 2), ("fm",), ("ease",))]
