@@ -9,6 +9,9 @@ from scipy import sparse
 
 from recsys.data.schema import FloatArray, IntArray, RowArray
 
+OLDEST = 60.0
+"""Half-lives after which an event grows no older: none is forgotten altogether, so that weights can be divided by."""
+
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
@@ -98,6 +101,14 @@ class Interactions:
         if half_life <= 0:
             return self.weight
         return (self.weight * np.exp2(-self.age / half_life)).astype(np.float32)
+
+    def freshness(self, half_life: float) -> FloatArray:
+        """[N] float32 in (0, 1]: `2 ** (-age / half_life)`, both as shares of the time the log spans; 0 = all are 1."""
+        if half_life <= 0 or not len(self):
+            return np.ones(len(self), np.float32)
+        age = (self.time.max() - self.time) / max(1, np.ptp(self.time))
+        fresh: FloatArray = np.exp2(-np.minimum(age / half_life, OLDEST)).astype(np.float32)
+        return fresh
 
     def matrix(self, weight: FloatArray | None = None) -> sparse.csr_matrix:
         """[n_users, n_items] float32 CSR; repeated pairs add up."""

@@ -14,11 +14,12 @@ item is its event weight, in the bag of recent items decayed with age, 2^(−age
 x)^norm, in training as in scoring; the bag of all items, whose vectors are its own and start at zero, remembers what
 has decayed in the other, and through the attributes of those items what an item nobody met has in common with them; v₀
 stands for the context's bias feature; pairs among one item's own features are left out: they are constants that b_i can
-learn. x of an attribute is its inverse document frequency, those of an item scaled to length 1, so that an item with
-many of them is no louder than one with few, and negatives are drawn among items with events only: that nobody met an
-item that nobody could meet says nothing about its attributes. For an item without events p_i and b_i are what a ridge
-regression on attributes foretells (`attributes.py`): the sum of its attributes' vectors lacks all that the own vectors
-of known items learn, and would rank below every one of them.
+learn. A target counts 2^(−age / trend) in the loss, so that biases and vectors are of what is taken now. x of an
+attribute is its inverse document frequency, those of an item scaled to length 1, so that an item with many of them is
+no louder than one with few, and negatives are drawn among items with events only: that nobody met an item that nobody
+could meet says nothing about its attributes. For an item without events p_i and b_i are what a ridge regression on
+attributes foretells (`attributes.py`): the sum of its attributes' vectors lacks all that the own vectors of known items
+learn, and would rank below every one of them.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives, and for a history of h events h²/2T vectors of
 what came before its windows; a³ once for a attributes of unseen items.
 """
@@ -62,6 +63,8 @@ class FMConfig(ModelConfig):
     """d: length of the vector of every feature."""
     half_life: float = Field(default=5.0, gt=0)
     """Events after which a past item counts half in the bag."""
+    trend: float = Field(default=0.5, ge=0)
+    """Age at which an event counts half in the loss, as a share of the log's time span; 0: age does not matter."""
     norm: float = Field(default=0.5, ge=0, le=1)
     """Exponent of the bag's normalisation: 0 a sum, 1 a mean."""
     dropout: float = Field(default=0.3, ge=0, lt=1)
@@ -115,6 +118,7 @@ class FM:
     SPACE: ClassVar[Space] = {
         "width": Range(low=32, high=128, log=True, integer=True),
         "half_life": Range(low=0.5, high=50.0, log=True),
+        "trend": Range(low=0.1, high=10.0, log=True),
         "dropout": Range(low=0.0, high=0.7),
         "lr": Range(low=0.001, high=0.01, log=True),
         "weight_decay": Range(low=0.001, high=0.3, log=True),
@@ -146,7 +150,7 @@ class FM:
     def fit(self, data: Dataset, on_epoch: OnEpoch | None = None) -> Self:
         """Predict every event from the bag of events before it, the last one, and attributes."""
         c, log = self.config, data.interactions
-        windows = Windows(log, c.max_len)
+        windows = Windows(log, c.max_len, c.trend)
         events = np.bincount(log.item, minlength=log.n_items)
         self.foretelling = Foretelling(informative(_features(data.item_features, log.n_items)), events)
         users = _features(log.features, log.n_users)

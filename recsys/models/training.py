@@ -16,7 +16,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
 from recsys.data.interactions import Interactions
-from recsys.data.schema import IntArray
+from recsys.data.schema import FloatArray, IntArray
 from recsys.models.base import OnEpoch, Recommender
 from recsys.models.lazy_adam import LazyAdam
 
@@ -37,16 +37,21 @@ class Batch:
     past: Tensor
     """[B, T] float32: event weight of the input, 0 = no event."""
     weights: Tensor
-    """[B, T] float32: event weight of the target, 0 = padding."""
+    """[B, T] float32: what the target counts in the loss, 0 = padding."""
     start: Tensor
     """[B] int64: place of the first target in the log."""
 
 
 class Windows:
-    """A log cut into windows of at most `max_len` targets, latest events first to be whole."""
+    """A log cut into windows of at most `max_len` targets, latest events first to be whole.
 
-    def __init__(self, log: Interactions, max_len: int) -> None:
+    Targets count their event weight, less with age where it has a `half_life` (`Interactions.freshness`); what a target
+    is predicted from counts whatever its age.
+    """
+
+    def __init__(self, log: Interactions, max_len: int, half_life: float = 0.0) -> None:
         self.log = log
+        self.weight: FloatArray = log.weight * log.freshness(half_life)  # [N], of targets
         pieces = -(-log.lengths // max_len)
         self.user: IntArray = np.repeat(np.arange(log.n_users), pieces)  # [S]
         back = np.arange(len(self.user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0 = the latest window
@@ -72,7 +77,7 @@ class Windows:
         before = np.maximum(at - 1, 0)
         inputs = np.where(has_past, log.item[before], log.n_items).astype(np.int64)
         past = np.where(has_past, log.weight[before], 0).astype(np.float32)
-        weights = np.where(real, log.weight[at], 0).astype(np.float32)
+        weights = np.where(real, self.weight[at], 0).astype(np.float32)
         parts = (self.user[rows], inputs, targets, past, weights, start)
         return Batch(*(torch.from_numpy(part) for part in parts))
 

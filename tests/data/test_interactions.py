@@ -52,6 +52,24 @@ def test_recency_halves_with_every_half_life(log: Interactions) -> None:
     assert log.recency(0.0).tolist() == [8, 1, 4, 2]
 
 
+def test_freshness_is_of_the_span_of_all_times():
+    """Seconds 0, 50 and 100: ages 1, a half and 0 of the span."""
+    log = Interactions.build([0, 0, 1], [0, 1, 2], [0, 100, 50], [3, 3, 3], n_users=2, n_items=3)
+    assert log.freshness(0.5).tolist() == [1 / 4, 1, 1 / 2]
+    assert log.freshness(0.0).tolist() == [1, 1, 1]
+
+
+def test_freshness_leaves_no_event_without_weight():
+    log = Interactions.build([0, 0], [0, 1], [0, 10], n_users=1, n_items=2)
+    assert 0 < log.freshness(1e-9)[0] < 1e-15
+
+
+@pytest.mark.parametrize("times", [[], [7], [7, 7]], ids=["none", "one", "alike"])
+def test_freshness_without_a_span(times):
+    log = Interactions.build(np.zeros(len(times)), np.zeros(len(times)), times, n_users=1, n_items=1)
+    assert log.freshness(0.5).tolist() == [1] * len(times)
+
+
 def test_matrix_adds_repeated_pairs() -> None:
     twice = Interactions.build([0, 0, 1], [1, 1, 0], weight=[1, 2, 5], n_users=2, n_items=2)
     assert twice.matrix().toarray().tolist() == [[0, 3], [5, 0]]

@@ -134,6 +134,20 @@ def test_an_item_nobody_met_is_not_pushed_down(random_log, dataset_of):
     assert net.item_feature.weight[1, -1] != 0
 
 
+def test_it_follows_the_trend(dataset_of):
+    """400 users took one item each, one of 0 to 4 at first, one of 5 to 9 since; a stranger is offered what is new."""
+    when = np.arange(400)
+    items = when % 5 + 5 * (when >= 200)
+    log = Interactions.build(when, items, when, n_users=400, n_items=10)
+    liked = {}
+    for trend in (0.0, 0.1):
+        config = CONFIG.model_copy(update={"trend": trend, "epochs": 30, "lr": 0.03})
+        scores = FM(config).fit(dataset_of(log)).score(Interactions.of_histories([[]], 10))[0]
+        liked[trend] = scores[5:].mean() - scores[:5].mean()
+    assert abs(liked[0.0]) < 0.3
+    assert liked[0.1] > 1.0
+
+
 def test_scoring_comes_after_fitting():
     with pytest.raises(RuntimeError, match="fm: used before fit"):
         FM().score(Interactions.of_histories([[]], 2))

@@ -74,6 +74,14 @@ def test_what_came_before_a_window_is_a_bag_beside_it():
     }
 
 
+def test_targets_count_less_with_age_but_what_they_are_predicted_from_does_not():
+    """Seconds 0, 10 and 20 with a half-life of half the span."""
+    log = Interactions.build([0, 0, 0], [1, 2, 3], [0, 10, 20], [4, 6, 8], n_users=1, n_items=NONE)
+    (batch,) = Windows(log, max_len=3, half_life=0.5).batches(10, np.random.default_rng(0))
+    assert batch.weights.tolist() == [[4 / 4, 6 / 2, 8]]
+    assert batch.past.tolist() == [[0, 4, 6]]
+
+
 def test_shorter_windows_are_padded_behind():
     found = windows_of(Interactions.of_histories([[1, 2, 3], [4]], NONE), max_len=3, tokens=100)
     assert found[0] == [([NONE, 1, 2], [1, 2, 3], [0, 1, 1], [1, 1, 1])]
