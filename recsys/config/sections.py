@@ -159,7 +159,8 @@ class PromotionSection(Section):
     """The lower bound of the interval of the gain in ndcg@10 must be above this."""
     refresh_loss: float = Field(default=0.1, ge=0, lt=1)
     """How far below `min_gain` that bound may lie for a challenger of `recsys retrain`, as a share of the champion's
-    ndcg@10: a champion grows old while proof is gathered. 0: it must be proven better, like any other."""
+    ndcg@10, less what refreshes in a row have lost already: a champion grows old while proof is gathered. 0: it must be
+    proven better, like any other."""
     confidence: float = Field(default=0.95, gt=0.5, lt=1)
     """Of the bootstrap interval."""
     bootstrap: int = Field(default=2000, ge=100)

@@ -57,5 +57,7 @@ class Evidence:
     """[U] segment of each user (`segments.user_segments`), within which the bootstrap resamples."""
     refresh: bool = False
     """Whether the challenger is what the champion was, trained on newer data, and not a new idea."""
+    lost: float = 0.0
+    """What the champion has lost as a refresh, and those it refreshed: its `Verdict.lost`."""
     off_policy: Comparison | None = None
     """Of challenger and champion on logged answers; none where no propensities were logged."""

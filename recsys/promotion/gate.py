@@ -14,6 +14,9 @@ from recsys.promotion import guards as limits
 from recsys.promotion.evidence import METRIC, Evidence
 from recsys.promotion.guards import GuardResult
 
+LOST = "promotion.lost"
+"""Tag of a version: its `Verdict.lost`."""
+
 
 @dataclass(frozen=True)
 class Compared:
@@ -43,6 +46,9 @@ class Verdict:
     guards: tuple[GuardResult, ...] = ()
     compared: Compared | None = None
     off_policy: Comparison | None = None
+    lost: float = 0.0
+    """Share of ndcg@10 that the challenger and the refreshes before it lost, each against the one before, since a gain
+    was last proven: refreshes may lose no more than `refresh_loss` together."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what is no finite number is null."""
@@ -61,6 +67,7 @@ class Verdict:
                 "promotion.needed": f"> {found.needed:.4f}",
                 "promotion.confidence": f"{found.confidence:g}",
                 "promotion.users": str(found.users),
+                LOST: f"{self.lost:.4f}",
             }
         return tags | {f"promotion.guard.{_key(guard.name)}": _sentence(guard) for guard in self.guards}
 
@@ -68,10 +75,10 @@ class Verdict:
 def judge(evidence: Evidence, config: PromotionSection, seed: int = 0) -> Verdict:
     """Promote when the gain in ndcg@10 is proven and every guard holds.
 
-    Against a champion the lower bound of the gain must be above `min_gain`, less `refresh_loss` where the challenger is
-    a refresh; coverage, cold-user ndcg and tail ndcg may drop only so far, and logged answers may not prove the
-    challenger worse. Against popularity the lower bound must be above 0. Latency and artifact size have absolute limits
-    in both cases. A challenger that gives every user the same ndcg as the baseline never passes.
+    Against a champion the lower bound of the gain must be above `min_gain`, less what is left of `refresh_loss` where
+    the challenger is a refresh; coverage, cold-user ndcg and tail ndcg may drop only so far, and logged answers may not
+    prove the challenger worse. Against popularity the lower bound must be above 0. Latency and artifact size have
+    absolute limits in both cases. A challenger that gives every user the same ndcg as the baseline never passes.
 
     Raises:
         ValueError: the sides have different numbers of users, or a user's ndcg is not finite.
@@ -80,7 +87,7 @@ def judge(evidence: Evidence, config: PromotionSection, seed: int = 0) -> Verdic
     guards = limits.check(evidence, config)
     sentences = (f"{guard.name} {_sentence(guard)}" for guard in guards)
     promoted = gained and all(guard.holds for guard in guards)
-    return Verdict(promoted, (reason, *sentences), gain, guards, compared, evidence.off_policy)
+    return Verdict(promoted, (reason, *sentences), gain, guards, compared, evidence.off_policy, _lost(evidence, gain))
 
 
 def refuse(reason: str) -> Verdict:
@@ -117,7 +124,7 @@ def _gain(evidence: Evidence, config: PromotionSection, seed: int) -> tuple[Gain
         f"{METRIC} {compared.challenger_mean:.4f} against {compared.baseline_mean:.4f} of {baseline.name}"
         f"{'' if has_champion else ' (no champion yet)'}: {gain.mean:+.4f}, "
         f"{config.confidence:.0%} interval {gain.bounds}, needs > {needed:.4f}"
-        f"{_doubt(config) if evidence.refresh and has_champion else ''}: {_word(gained)}"
+        f"{_doubt(evidence, config) if evidence.refresh and has_champion else ''}: {_word(gained)}"
         f"{', no gain: every user is served exactly as well as before' if same else ''}"
     )
     return gain, compared, gained, reason
@@ -127,12 +134,25 @@ def _needed(evidence: Evidence, config: PromotionSection) -> float:
     """What the lower bound of the gain must be above."""
     if evidence.baseline_kind != "champion":
         return 0.0
-    benefit = config.refresh_loss * float(evidence.baseline.ndcg.mean()) if evidence.refresh else 0.0
-    return config.min_gain - benefit
+    return config.min_gain - _risk(evidence, config) * float(evidence.baseline.ndcg.mean())
 
 
-def _doubt(config: PromotionSection) -> str:
-    return f" (a refresh on newer data may risk {config.refresh_loss:.1%})"
+def _risk(evidence: Evidence, config: PromotionSection) -> float:
+    """Share of the champion's ndcg@10 that may be lost: what refreshes before this one have left of it."""
+    return max(0.0, config.refresh_loss - evidence.lost) if evidence.refresh else 0.0
+
+
+def _lost(evidence: Evidence, gain: Gain) -> float:
+    """Losses of refreshes add up, gains make up for them: a cumulative sum that never falls below 0 (Page 1954)."""
+    mean = float(evidence.baseline.ndcg.mean())
+    if not evidence.refresh or evidence.baseline_kind != "champion" or gain.lo > 0 or mean == 0:
+        return 0.0
+    return max(0.0, evidence.lost - gain.mean / mean)
+
+
+def _doubt(evidence: Evidence, config: PromotionSection) -> str:
+    before = f" of the {config.refresh_loss:.1%} that refreshes may lose in a row" if evidence.lost > 0 else ""
+    return f" (a refresh on newer data may risk {_risk(evidence, config):.1%}{before})"
 
 
 def _sentence(guard: GuardResult) -> str:

@@ -19,7 +19,7 @@ from recsys.hybrid.fallback import WithFallback
 from recsys.hybrid.pool import FLOOR
 from recsys.metrics.evaluation import evaluate
 from recsys.models.base import Recommender
-from recsys.promotion import Evidence, Side, Verdict, judge, refuse
+from recsys.promotion import LOST, Evidence, Side, Verdict, judge, refuse
 from recsys.records import Move
 from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
@@ -171,6 +171,7 @@ def _judge(
         artifact_mib=_mib(evaluated),
         strata=strata(prepared),
         refresh=refresh,
+        lost=0.0 if champion is None else float(champion.tags.get(LOST, 0)),
         off_policy=logged,
     )
     return judge(evidence, config.promotion, config.seed)

@@ -116,6 +116,38 @@ def test_a_refresh_may_risk_a_share_of_what_the_champion_has():
     assert not judge(replace(case, refresh=False), QUICK).promoted
 
 
+def refreshed(ndcg, lost):
+    """A refresh worth `ndcg` for everybody, of a champion worth 0.1 that has lost a share of what it was."""
+    return judge(evidence(np.full(50, ndcg), np.full(50, 0.1), refresh=True, lost=lost), QUICK)
+
+
+def test_refreshes_in_a_row_may_lose_as_much_together():
+    first = refreshed(0.094, lost=0.0)
+    assert first.promoted
+    assert first.lost == pytest.approx(0.06)
+    assert first.tags()["promotion.lost"] == "0.0600"
+    second = refreshed(0.094, first.lost)
+    assert not second.promoted
+    assert second.reasons[0].endswith(
+        "needs > -0.0040 (a refresh on newer data may risk 4.0% of the 10.0% that refreshes may lose in a row): failed"
+    )
+    third = refreshed(0.097, first.lost)
+    assert third.promoted
+    assert third.lost == pytest.approx(0.09)
+    assert not refreshed(0.0985, third.lost).promoted
+
+
+def test_what_refreshes_lost_is_made_up_for_by_gains_and_cleared_by_proof():
+    chance = np.where(np.arange(50) % 2, 0.05, -0.05)  # of each user, so that 2% more is no proof
+    unproven = evidence(np.full(50, 0.102) + chance, np.full(50, 0.1), refresh=True, lost=0.06)
+    verdict = judge(unproven, PromotionSection(bootstrap=200, refresh_loss=0.9))
+    assert verdict.promoted
+    assert verdict.lost == pytest.approx(0.04)
+    assert judge(replace(unproven, lost=0.01), QUICK).lost == 0.0  # never below: nothing is saved up
+    assert refreshed(0.102, lost=0.06).lost == 0.0
+    assert judge(evidence(np.full(50, 0.101), np.full(50, 0.1), lost=0.06), QUICK).lost == 0.0
+
+
 def test_the_first_champion_is_no_refresh():
     verdict = judge(evidence(np.full(50, 0.096), np.full(50, 0.1), kind="popularity", refresh=True), QUICK)
     assert not verdict.promoted
@@ -213,6 +245,7 @@ def test_refusal():
         "guards": [],
         "compared": None,
         "off_policy": None,
+        "lost": 0.0,
     }
     assert verdict.tags() == {
         "promotion.promoted": "false",
@@ -253,6 +286,7 @@ def test_a_verdict_goes_to_json_and_tags():
         "promotion.needed": "> 0.0000",
         "promotion.confidence": "0.95",
         "promotion.users": "50",
+        "promotion.lost": "0.0000",
         "promotion.guard.coverage_at_10": "0.1000 against 0.5000, -80.0%, may drop by 50.0%: failed",
         "promotion.guard.cold_users_ndcg_at_10": "0.0400 against 0.0400, +0.0%, may drop by 10.0%: passed",
         "promotion.guard.tail_items_ndcg_at_10": "0.0200 against 0.0200, +0.0%, may drop by 50.0%: passed",

@@ -11,6 +11,7 @@ from recsys import registry, stale, tracking
 from recsys.feedback.event import Event
 from recsys.feedback.store import open_store
 from recsys.models.als import ALS
+from recsys.promotion import LOST
 from recsys.registry import ChampionChangedError
 from recsys.serving.bundle import Bundle
 from recsys.stages import promote as gate
@@ -172,6 +173,12 @@ class TestNext:
 
 
 class TestEvidence:
+    def test_a_refresh_is_told_what_those_before_it_lost(self, run, configure, install):
+        install()
+        tracking.client().set_model_version_tag(MODEL, "1", LOST, "0.04")
+        promotion = run(configure(), refresh=True)
+        assert "may risk 6.0% of the 10.0% that refreshes may lose in a row" in promotion.reasons[0]
+
     def test_every_number_is_on_both_versions(self, run, configure, install, tmp_path):
         install()
         promotion = run(configure())
