@@ -107,9 +107,19 @@ class TestModels:
     def test_versions_aliases_and_scores(self, toy, capsys):
         code, out, _ = recsys("models", "--store", toy / "store", capsys=capsys)
         assert code == 0
-        first, second = (line.split("│") for line in out.splitlines() if "recsys-toy" in line)
-        assert [cell.strip() for cell in first[1:7]] == ["recsys-toy", "1", "previous", "weighted", "all", "0.5000"]
-        assert [cell.strip() for cell in second[1:4]] == ["recsys-toy", "2", "champion"]
+        title, _, names, _, *rows, _ = out.splitlines()
+        assert title.strip() == "Versions of recsys-toy"
+        assert "stale" not in names, "where none is, that is no column"
+        first, second = ([cell.strip() for cell in line.strip("│").split("│")] for line in rows)
+        assert first[:5] == ["1", "previous", "weighted", "all", "0.5000"]
+        assert second[:2] == ["2", "champion"]
+
+    def test_a_narrow_terminal_cuts_nothing_off(self, toy, capsys, monkeypatch):
+        monkeypatch.setenv("COLUMNS", "80")
+        _, out, _ = recsys("models", "--store", toy / "store", capsys=capsys)
+        assert "champion" in out
+        assert "weighted" in out
+        assert "…" not in out
 
     def test_as_json(self, toy, capsys):
         code, out, _ = recsys("models", "--json", "--store", toy / "store", capsys=capsys)

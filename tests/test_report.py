@@ -115,6 +115,17 @@ def printed(scorecard, width=100, **more):
     return console.file.getvalue()
 
 
+@pytest.mark.parametrize("width", [110, 100, 80, 60])
+def test_a_narrow_terminal_has_fewer_columns_and_cuts_none_off(width):
+    lines = printed(card(), width).splitlines()
+    assert all(len(line.rstrip()) <= width for line in lines)
+    assert "…" not in "".join(lines)
+    heading = next(line for line in lines if "95% interval" in line).split()
+    assert heading[0] == "model"
+    assert ("search" in heading) == (width >= 100)
+    assert ("coverage@10" in heading) == (width >= 80)
+
+
 def test_json_has_the_keys_of_the_schema():
     plain = json.loads(card().to_json())
     assert plain["schema"] == 1

@@ -81,13 +81,13 @@ def print_json(content: Any) -> None:
 
 
 def print_table(title: str, frame: "pd.DataFrame") -> None:
-    """A frame as a table for people, numbers to the right."""
+    """A frame as a table for people, numbers to the right; what a narrow terminal has no room for goes on below."""
     from rich.console import Console
     from rich.table import Table
 
     table = Table(title=title, title_justify="left")
     for name in frame.columns:
-        table.add_column(str(name), justify="right" if frame[name].dtype.kind in "if" else "left")
+        table.add_column(str(name), justify="right" if frame[name].dtype.kind in "if" else "left", overflow="fold")
     for row in frame.itertuples(index=False):
         table.add_row(*(f"{cell:.4f}" if isinstance(cell, float) else str(cell) for cell in row))
     Console().print(table)

@@ -130,6 +130,8 @@ def models(
     elif rows:
         import pandas as pd
 
-        print_table("Registered models", pd.DataFrame(rows))
+        for model, table in pd.DataFrame(rows).groupby("model"):
+            empty = [column for column in ("stale",) if not table[column].any()]
+            print_table(f"Versions of {model}", table.drop(columns=["model", *empty]))
     else:
         typer.echo(f"{name or 'The registry'} has no versions yet; make one with: recsys run CONFIG")

@@ -23,7 +23,14 @@ from recsys.report.wording import (
 )
 
 BAR = 30
-"""Columns that a weight of 1 takes."""
+"""Characters that a weight of 1 takes, where there is room."""
+LEFT = ("model", "kind")
+RIGHT = (METRIC, "95% interval", "recall@10", "coverage@10", "trials", "search", "fit")
+"""Columns of the leaderboard: words, and numbers."""
+DISPENSABLE = ("search", "trials", "kind", "fit", "coverage@10", "recall@10")
+"""Columns that a narrow terminal does without, in this order."""
+UNBOUND = 1000
+"""Characters of a console on which a table has the width it asks for."""
 
 COLOURS = {"✓": "green", "✗": "red", "•": "yellow"}
 
@@ -33,16 +40,16 @@ def print_leaderboard(card: Scorecard, console: Console, *, next_steps: Sequence
 
     Args:
         card: of the run.
-        console: made for 100 columns; narrower ones fold.
+        console: made for 100 columns; a narrower one has fewer columns in its table, and folds lines.
         next_steps: (what for, command); printed last, each command on a line of its own, never broken.
     """
     console.print(Text(dataset_line(card), style="dim"))
-    console.print(_leaderboard(card))
+    console.print(_leaderboard(card, console))
     for line in (data_line(card), search_line(card)):
         console.print(Padding(Text(line, style="dim"), (0, 1)))
     _section(console, f"Hybrid weights: {card.hybrid.chosen}")
     console.print(Text(f"  {choice_line(card.hybrid)}", style="dim"))
-    console.print(_weights(card))
+    console.print(_weights(card, console))
     _section(console, headline(card.promotion), "green" if card.promotion.promoted else "yellow")
     console.print(_list((mark(reason), COLOURS[mark(reason)], reason) for reason in card.promotion.reasons))
     if card.notes:
@@ -56,38 +63,56 @@ def print_leaderboard(card: Scorecard, console: Console, *, next_steps: Sequence
         console.print(Text(f"    {command}", style="cyan"), soft_wrap=True)
 
 
-def _leaderboard(card: Scorecard) -> Table:
+def _leaderboard(card: Scorecard, console: Console) -> Table:
+    """All columns, or those there is room for: what is left out stands in the report."""
+    columns = list(LEFT) + list(RIGHT)
+    table = _columns(card, columns)
+    anywhere = console.options.update(max_width=UNBOUND)
+    for column in DISPENSABLE:
+        if console.measure(table, options=anywhere).maximum <= console.width:
+            break
+        columns.remove(column)
+        table = _columns(card, columns)
+    return table
+
+
+def _columns(card: Scorecard, columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
-    table.add_column("", justify="right", style="dim")
-    table.add_column("model", no_wrap=True)
-    table.add_column("kind", style="dim", no_wrap=True)
-    for heading in (METRIC, "95% interval", "recall@10", "coverage@10", "trials", "search", "fit"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("", justify="right", style="dim", no_wrap=True)
+    for name in columns:
+        table.add_column(
+            name, justify="left" if name in LEFT else "right", style="dim" if name == "kind" else "", no_wrap=True
+        )
     for place, (name, model) in enumerate(card.ranked(), start=1):
         is_chosen = name == card.hybrid.chosen
+        cells = {
+            "model": name,
+            "kind": model.kind,
+            METRIC: f"{model.test[METRIC]:.4f}",
+            "95% interval": interval(model),
+            "recall@10": f"{model.test['recall@10']:.4f}",
+            "coverage@10": f"{model.test['coverage@10']:.1%}",
+            "trials": str(model.trials or ""),
+            "search": duration(model.tune_seconds) if model.trials else "",
+            "fit": duration(model.fit_seconds),
+        }
         table.add_row(
             "►" if is_chosen else str(place),
-            name,
-            model.kind,
-            f"{model.test[METRIC]:.4f}",
-            interval(model),
-            f"{model.test['recall@10']:.4f}",
-            f"{model.test['coverage@10']:.1%}",
-            str(model.trials or ""),
-            duration(model.tune_seconds) if model.trials else "",
-            duration(model.fit_seconds),
+            *(cells[column] for column in columns),
             style="bold green" if is_chosen else None,
         )
     return table
 
 
-def _weights(card: Scorecard) -> Table:
+def _weights(card: Scorecard, console: Console) -> Table:
     hybrid = card.hybrid
+    rest = max(map(len, hybrid.weights), default=0) + len(f"    0.000    {METRIC} without it -0.0000  ")
+    full = max(1, min(BAR, console.width - rest))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for member in sorted(hybrid.weights, key=lambda member: (-hybrid.weights[member], member)):
         weight = hybrid.weights[member]
         without = f"{METRIC} without it {signed(hybrid.ablation[member])}" if member in hybrid.ablation else ""
-        bar = Text("█" * round(BAR * weight), style="green") + Text("·" * (BAR - round(BAR * weight)), style="dim")
+        bar = Text("█" * round(full * weight), style="green") + Text("·" * (full - round(full * weight)), style="dim")
         table.add_row(f"  {member}", f"{weight:.3f}", bar, Text(without, style="dim"))
     return table
 
