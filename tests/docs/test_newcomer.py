@@ -32,7 +32,7 @@ def test_the_champion_is_asked(toy, monkeypatch, capsys):
     monkeypatch.setenv("COLUMNS", "160")
     for line, words in zip(
         typed("quickstart.md", "recsys "),
-        ("toy: user 42", "toy: history 50,181", "Registered models"),
+        ("toy: user 42", "toy: history 50,181", "Versions of recsys-toy"),
         strict=True,
     ):
         monkeypatch.setattr(sys, "argv", shlex.split(line))
