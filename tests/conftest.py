@@ -38,6 +38,7 @@ class NoSkips:
 
 
 def failed_if_skipped(report: Any) -> Any:
+    # An expected failure comes as a skip too: it was run, and may stay.
     if report.skipped and not hasattr(report, "wasxfail"):
         report.outcome = "failed"
         report.longrepr = f"skipped, which fails in CI: {report.longrepr}"

@@ -71,7 +71,7 @@ class Server:
         self._all: set[psutil.Process] = set()
 
     def answers(self) -> bool:
-        """Whether it is up."""
+        """Whether it is up: each kind of server says."""
         raise NotImplementedError
 
     def start(self) -> Self:

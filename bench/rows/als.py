@@ -2,9 +2,9 @@
 
 Both sides have 64 factors, the order of size of implicit's own default: more make both better and slower alike. A trial
 is a fit of SWEEPS sweeps on train, judged on the way; what it is worth, and how many sweeps it shall have, is its best
-ndcg@10 on validation users. Ours also chooses how fast history fades when it scores (half_life), as the product's
-tuning does; figures marked "plain" leave that out, chosen among the same trials by what they were worth without it
-(history still fades in training).
+ndcg@10 on validation users. Ours also chooses how fast history fades when it scores (half_life), the best of all values
+where the product's tuning climbs from its default; figures marked "plain" leave that out, chosen among the same trials
+by what they were worth without it (history still fades in training).
 """
 
 from collections.abc import Callable, Mapping

@@ -131,7 +131,7 @@ def models(
         import pandas as pd
 
         for model, table in pd.DataFrame(rows).groupby("model"):
-            empty = [column for column in ("stale",) if not table[column].any()]
-            print_table(f"Versions of {model}", table.drop(columns=["model", *empty]))
+            known = ["model"] if table["stale"].any() else ["model", "stale"]
+            print_table(f"Versions of {model}", table.drop(columns=known))
     else:
         typer.echo(f"{name or 'The registry'} has no versions yet; make one with: recsys run CONFIG")

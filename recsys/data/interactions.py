@@ -103,11 +103,11 @@ class Interactions:
         return (self.weight * np.exp2(-self.age / half_life)).astype(np.float32)
 
     def freshness(self, half_life: float) -> FloatArray:
-        """[N] float32 in (0, 1]: `2 ** (-age / half_life)`, both as shares of the time the log spans; 0 = all are 1."""
+        """[N] float32: the same with age and half_life as shares of the time that all events span."""
         if half_life <= 0 or not len(self):
-            return np.ones(len(self), np.float32)
-        age = (self.time.max() - self.time) / max(1, np.ptp(self.time))
-        fresh: FloatArray = np.exp2(-np.minimum(age / half_life, OLDEST)).astype(np.float32)
+            return self.weight
+        halvings = (self.time.max() - self.time) / (half_life * max(1, int(np.ptp(self.time))))
+        fresh: FloatArray = (self.weight * np.exp2(-np.minimum(halvings, OLDEST))).astype(np.float32)
         return fresh
 
     def matrix(self, weight: FloatArray | None = None) -> sparse.csr_matrix:

@@ -14,12 +14,12 @@ item is its event weight, in the bag of recent items decayed with age, 2^(−age
 x)^norm, in training as in scoring; the bag of all items, whose vectors are its own and start at zero, remembers what
 has decayed in the other, and through the attributes of those items what an item nobody met has in common with them; v₀
 stands for the context's bias feature; pairs among one item's own features are left out: they are constants that b_i can
-learn. A target counts 2^(−age / trend) in the loss, so that biases and vectors are of what is taken now. x of an
-attribute is its inverse document frequency, those of an item scaled to length 1, so that an item with many of them is
-no louder than one with few, and negatives are drawn among items with events only: that nobody met an item that nobody
-could meet says nothing about its attributes. For an item without events p_i and b_i are what a ridge regression on
-attributes foretells (`attributes.py`): the sum of its attributes' vectors lacks all that the own vectors of known items
-learn, and would rank below every one of them.
+learn. A target counts 2^(−age / trend) in the loss, age a share of the log's time span, so that biases and vectors are
+of what is taken now. x of an attribute is its inverse document frequency, those of an item scaled to length 1, so that
+an item with many of them is no louder than one with few, and negatives are drawn among items with events only: that
+nobody met an item that nobody could meet says nothing about its attributes. For an item without events p_i and b_i are
+what a ridge regression on attributes foretells (`attributes.py`): the sum of its attributes' vectors lacks all that the
+own vectors of known items learn, and would rank below every one of them.
 *Cost:* O(events · (T + N)·d) an epoch for windows of T and N negatives, and for a history of h events h²/2T vectors of
 what came before its windows; a³ once for a attributes of unseen items.
 """

@@ -45,7 +45,7 @@ class Popularity:
     def fit(self, data: Dataset) -> Self:
         """Count decayed events."""
         log = data.interactions
-        weight = log.weight.astype(np.float64) * log.freshness(self.config.half_life)
+        weight = log.freshness(self.config.half_life)
         count = np.bincount(log.item, weights=weight, minlength=log.n_items)
         self.log_count = np.log1p(count / max(count.mean(), 1e-12)).astype(np.float32)
         return self

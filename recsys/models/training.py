@@ -16,7 +16,7 @@ from sklearn.utils.extmath import randomized_svd
 from torch import Tensor, nn
 
 from recsys.data.interactions import Interactions
-from recsys.data.schema import FloatArray, IntArray
+from recsys.data.schema import IntArray
 from recsys.models.base import OnEpoch, Recommender
 from recsys.models.lazy_adam import LazyAdam
 
@@ -51,7 +51,7 @@ class Windows:
 
     def __init__(self, log: Interactions, max_len: int, half_life: float = 0.0) -> None:
         self.log = log
-        self.weight: FloatArray = log.weight * log.freshness(half_life)  # [N], of targets
+        self.weight = log.freshness(half_life)  # [N], of targets
         pieces = -(-log.lengths // max_len)
         self.user: IntArray = np.repeat(np.arange(log.n_users), pieces)  # [S]
         back = np.arange(len(self.user)) - np.repeat(np.cumsum(pieces) - pieces, pieces)  # 0 = the latest window

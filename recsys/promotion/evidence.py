@@ -58,6 +58,6 @@ class Evidence:
     refresh: bool = False
     """Whether the challenger is what the champion was, trained on newer data, and not a new idea."""
     lost: float = 0.0
-    """What the champion has lost as a refresh, and those it refreshed: its `Verdict.lost`."""
+    """What the champion and those before it have lost since a gain was last proven: its `Verdict.lost`."""
     off_policy: Comparison | None = None
     """Of challenger and champion on logged answers; none where no propensities were logged."""

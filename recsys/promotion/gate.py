@@ -47,8 +47,8 @@ class Verdict:
     compared: Compared | None = None
     off_policy: Comparison | None = None
     lost: float = 0.0
-    """Share of ndcg@10 that the challenger and the refreshes before it lost, each against the one before, since a gain
-    was last proven: refreshes may lose no more than `refresh_loss` together."""
+    """Share of ndcg@10 that the challenger and those before it lost, each against the one before, since a gain was last
+    proven: refreshes may lose no more than `refresh_loss` together."""
 
     def to_dict(self) -> dict[str, Any]:
         """Plain values, for JSON; what is no finite number is null."""
@@ -143,9 +143,9 @@ def _risk(evidence: Evidence, config: PromotionSection) -> float:
 
 
 def _lost(evidence: Evidence, gain: Gain) -> float:
-    """Losses of refreshes add up, gains make up for them: a cumulative sum that never falls below 0 (Page 1954)."""
+    """Losses add up until a gain is proven, gains make up for them: a sum that stays above 0 (CUSUM, Page 1954)."""
     mean = float(evidence.baseline.ndcg.mean())
-    if not evidence.refresh or evidence.baseline_kind != "champion" or gain.lo > 0 or mean == 0:
+    if evidence.baseline_kind != "champion" or gain.lo > 0 or mean == 0:
         return 0.0
     return max(0.0, evidence.lost - gain.mean / mean)
 

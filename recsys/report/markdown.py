@@ -5,6 +5,7 @@ from collections.abc import Iterable, Sequence
 from recsys.promotion import METRIC
 from recsys.report.scorecard import Scorecard
 from recsys.report.wording import (
+    LEADERBOARD,
     choice_line,
     data_line,
     dataset_line,
@@ -14,6 +15,7 @@ from recsys.report.wording import (
     mark,
     search_line,
     signed,
+    standing,
 )
 
 SEGMENTS = ("cold", "warm", "hot", "head", "tail")
@@ -64,24 +66,13 @@ def version_markdown(card: Scorecard) -> str:
 
 def leaderboard_markdown(card: Scorecard) -> str:
     """Every model and hybrid by test ndcg@10; the chosen hybrid in bold."""
-    header = ("", "model", "kind", METRIC, "95% interval", "recall@10", "coverage@10", "trials", "search", "fit")
     rows = []
     for place, (name, model) in enumerate(card.ranked(), start=1):
         is_chosen = name == card.hybrid.chosen
-        row = (
-            str(place),
-            f"{name} ◄ chosen" if is_chosen else name,
-            model.kind,
-            f"{model.test[METRIC]:.4f}",
-            interval(model),
-            f"{model.test['recall@10']:.4f}",
-            f"{model.test['coverage@10']:.1%}",
-            str(model.trials or NOTHING),
-            duration(model.tune_seconds) if model.trials else NOTHING,
-            duration(model.fit_seconds),
-        )
+        cells = standing(f"{name} ◄ chosen" if is_chosen else name, model)
+        row = (str(place), *(cell or NOTHING for cell in cells.values()))
         rows.append(tuple(f"**{cell}**" for cell in row) if is_chosen else row)
-    return f"{table(header, rows, left=(1, 2))}\n\n{data_line(card)}.\n\n{search_line(card)}."
+    return f"{table(('', *LEADERBOARD), rows, left=(1, 2))}\n\n{data_line(card)}.\n\n{search_line(card)}."
 
 
 def weights_markdown(card: Scorecard) -> str:

@@ -11,22 +11,19 @@ from rich.text import Text
 from recsys.promotion import METRIC
 from recsys.report.scorecard import Scorecard
 from recsys.report.wording import (
+    LEADERBOARD,
     choice_line,
     data_line,
     dataset_line,
-    duration,
     headline,
-    interval,
     mark,
     search_line,
     signed,
+    standing,
 )
 
 BAR = 30
 """Characters that a weight of 1 takes, where there is room."""
-LEFT = ("model", "kind")
-RIGHT = (METRIC, "95% interval", "recall@10", "coverage@10", "trials", "search", "fit")
-"""Columns of the leaderboard: words, and numbers."""
 DISPENSABLE = ("search", "trials", "kind", "fit", "coverage@10", "recall@10")
 """Columns that a narrow terminal does without, in this order."""
 UNBOUND = 1000
@@ -65,37 +62,28 @@ def print_leaderboard(card: Scorecard, console: Console, *, next_steps: Sequence
 
 def _leaderboard(card: Scorecard, console: Console) -> Table:
     """All columns, or those there is room for: what is left out stands in the report."""
-    columns = list(LEFT) + list(RIGHT)
-    table = _columns(card, columns)
+    columns = list(LEADERBOARD)
+    table = _standings(card, columns)
     anywhere = console.options.update(max_width=UNBOUND)
     for column in DISPENSABLE:
         if console.measure(table, options=anywhere).maximum <= console.width:
             break
         columns.remove(column)
-        table = _columns(card, columns)
+        table = _standings(card, columns)
     return table
 
 
-def _columns(card: Scorecard, columns: Sequence[str]) -> Table:
+def _standings(card: Scorecard, columns: Sequence[str]) -> Table:
     table = Table(box=box.SIMPLE_HEAD, pad_edge=False, collapse_padding=True, header_style="bold")
     table.add_column("", justify="right", style="dim", no_wrap=True)
     for name in columns:
+        is_word = name in LEADERBOARD[:2]
         table.add_column(
-            name, justify="left" if name in LEFT else "right", style="dim" if name == "kind" else "", no_wrap=True
+            name, justify="left" if is_word else "right", style="dim" if name == "kind" else "", no_wrap=True
         )
     for place, (name, model) in enumerate(card.ranked(), start=1):
         is_chosen = name == card.hybrid.chosen
-        cells = {
-            "model": name,
-            "kind": model.kind,
-            METRIC: f"{model.test[METRIC]:.4f}",
-            "95% interval": interval(model),
-            "recall@10": f"{model.test['recall@10']:.4f}",
-            "coverage@10": f"{model.test['coverage@10']:.1%}",
-            "trials": str(model.trials or ""),
-            "search": duration(model.tune_seconds) if model.trials else "",
-            "fit": duration(model.fit_seconds),
-        }
+        cells = standing(name, model)
         table.add_row(
             "►" if is_chosen else str(place),
             *(cells[column] for column in columns),

@@ -33,6 +33,26 @@ def interval(model: ModelRecord) -> str:
     return f"{lo:.4f}–{hi:.4f}"
 
 
+LEADERBOARD = ("model", "kind", METRIC, "95% interval", "recall@10", "coverage@10", "trials", "search", "fit")
+"""Columns of the leaderboard; the first two are words."""
+
+
+def standing(name: str, model: ModelRecord) -> dict[str, str]:
+    """A model's line of the leaderboard: column -> cell, empty where it was not searched."""
+    cells = (
+        name,
+        model.kind,
+        f"{model.test[METRIC]:.4f}",
+        interval(model),
+        f"{model.test['recall@10']:.4f}",
+        f"{model.test['coverage@10']:.1%}",
+        str(model.trials or ""),
+        duration(model.tune_seconds) if model.trials else "",
+        duration(model.fit_seconds),
+    )
+    return dict(zip(LEADERBOARD, cells, strict=True))
+
+
 def headline(promotion: PromotionRecord) -> str:
     """The verdict in one line."""
     version = promotion.champion_version

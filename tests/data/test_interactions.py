@@ -55,8 +55,8 @@ def test_recency_halves_with_every_half_life(log: Interactions) -> None:
 def test_freshness_is_of_the_span_of_all_times():
     """Seconds 0, 50 and 100: ages 1, a half and 0 of the span."""
     log = Interactions.build([0, 0, 1], [0, 1, 2], [0, 100, 50], [3, 3, 3], n_users=2, n_items=3)
-    assert log.freshness(0.5).tolist() == [1 / 4, 1, 1 / 2]
-    assert log.freshness(0.0).tolist() == [1, 1, 1]
+    assert log.freshness(0.5).tolist() == [3 / 4, 3, 3 / 2]
+    assert log.freshness(0.0).tolist() == [3, 3, 3]
 
 
 def test_freshness_leaves_no_event_without_weight():

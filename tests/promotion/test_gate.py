@@ -137,6 +137,12 @@ def test_refreshes_in_a_row_may_lose_as_much_together():
     assert not refreshed(0.0985, third.lost).promoted
 
 
+def test_what_a_new_idea_may_lose_counts_alike():
+    """Only a negative min_gain lets it lose."""
+    case = evidence(np.full(50, 0.099), np.full(50, 0.1), lost=0.02)
+    assert judge(case, PromotionSection(min_gain=-0.01)).lost == pytest.approx(0.03)
+
+
 def test_what_refreshes_lost_is_made_up_for_by_gains_and_cleared_by_proof():
     chance = np.where(np.arange(50) % 2, 0.05, -0.05)  # of each user, so that 2% more is no proof
     unproven = evidence(np.full(50, 0.102) + chance, np.full(50, 0.1), refresh=True, lost=0.06)
