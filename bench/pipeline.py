@@ -17,8 +17,8 @@ from bench.runner import FitError
 RECSYS = Path(sys.executable).with_name("recsys")
 POLL = 0.5
 """Seconds between two looks at the memory."""
-Sections = dict[str, dict[str, Any]]
-"""A configuration: its sections, their keys and values."""
+Sections = dict[str, Any]
+"""A configuration: keys of its own first, then its sections, their keys and values."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,11 +49,7 @@ def run_pipeline(
         FitError: the command ended in an error.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    sections = [
-        "\n".join([f"[{section}]", *(f"{key} = {json.dumps(value)}" for key, value in keys.items())])
-        for section, keys in config.items()
-    ]
-    (folder / "config.toml").write_text("\n\n".join(sections) + "\n", encoding="utf-8")
+    (folder / "config.toml").write_text(_toml(config), encoding="utf-8")
     report = folder / "report"
     command = [str(RECSYS), "run", "config.toml", "--set", "store=store", "--report", str(report)]
     limits = {f"{library}_NUM_THREADS": str(threads) for library in ("OMP", "MKL", "OPENBLAS")}
@@ -73,6 +69,16 @@ def run_pipeline(
         per_user = dict(arrays)
     card = json.loads((report / "scorecard.json").read_text(encoding="utf-8"))
     return Pipeline(card, per_user, seconds, peak / 2**30)
+
+
+def _toml(config: Sections) -> str:
+    lines = []
+    for key, value in config.items():
+        if isinstance(value, dict):
+            lines += ["", f"[{key}]", *(f"{name} = {json.dumps(held)}" for name, held in value.items())]
+        else:
+            lines.append(f"{key} = {json.dumps(value)}")
+    return "\n".join(lines) + "\n"
 
 
 def _resident_bytes(root: int) -> int:

@@ -2,12 +2,15 @@
 
 The best member is the one that was best on validation; and, more severely, the one that turned out best on the test,
 for all users and for each segment. Gains are paired by user, drawn within cold, warm and hot as the gate draws them. A
-segment is held below only where the whole interval is: its upper bound must not be below 0.
+segment is held below only where the whole interval is: its upper bound must not be below 0. Each of `--runs` has a
+seed of its own.
 """
+
+from dataclasses import replace
 
 import numpy as np
 
-from bench.pipeline import run_pipeline
+from bench.pipeline import Pipeline, run_pipeline
 from bench.results import Figure, Options, Result
 from bench.sets import SOURCES, STORE, config_of
 from recsys.metrics.intervals import Gain, paired_bootstrap
@@ -23,23 +26,46 @@ PerModel = dict[str, PerUser]
 
 
 def measure(name: str, options: Options) -> Result:
-    """Run the pipeline with the least configuration, or find the finished run, and compare by user."""
+    """Run the pipeline with the least configuration, or find the finished runs, one a seed, and compare by user."""
     config = config_of(name)
     data = {"source": SOURCES[name][0]} if name in SOURCES else {"path": config.data.path, "items": config.data.items}
     sections = {"data": {key: value for key, value in data.items() if value}, "split": {"method": config.split.method}}
-    done = run_pipeline(sections, STORE / f"row-hybrid-{name}", options.threads)
-    models, chosen = done.card["models"], done.card["hybrid"]["chosen"]
+    done = [
+        run_pipeline(
+            {"seed": seed, "tuning": {"seed": seed}, **sections}, STORE / f"row-hybrid-{name}-{seed}", options.threads
+        )
+        for seed in range(options.runs)
+    ]
+    cards = [run.card for run in done]
+    found = [_against_members(run, LEAST if name in HELD else None) for run in done]
+    raw = {
+        "chosen": [card["hybrid"]["chosen"] for card in cards],
+        "weights": [card["hybrid"]["weights"] for card in cards],
+        "test ndcg@10": [{model: facts["test"][METRIC] for model, facts in card["models"].items()} for card in cards],
+        "minutes": [round(run.seconds / 60, 1) for run in done],
+        "notes": [card["notes"] for card in cards],
+    }
+    return Result("hybrid", name, pooled(found), cards[0]["environment"]["versions"], raw)
+
+
+def _against_members(done: Pipeline, least: float | None) -> list[Figure]:
+    models = done.card["models"]
     members = {member: facts for member, facts in models.items() if facts["kind"] != "hybrid"}
     on_validation = max(members, key=lambda member: members[member]["validation"][METRIC])
-    figures = compared(done.per_user, chosen, list(members), on_validation, LEAST if name in HELD else None)
-    raw = {
-        "chosen": chosen,
-        "weights": done.card["hybrid"]["weights"],
-        "test ndcg@10": {model: facts["test"][METRIC] for model, facts in models.items()},
-        "minutes": round(done.seconds / 60, 1),
-        "notes": done.card["notes"],
-    }
-    return Result("hybrid", name, figures, done.card["environment"]["versions"], raw)
+    return compared(done.per_user, done.card["hybrid"]["chosen"], list(members), on_validation, least)
+
+
+def pooled(runs: list[list[Figure]]) -> list[Figure]:
+    """The figures of several runs as one list: a value and a note a run."""
+    return [
+        replace(
+            same[0],
+            ours=[value for figure in same for value in figure.ours],
+            peer=[value for figure in same for value in figure.peer],
+            note=" | ".join(figure.note for figure in same),
+        )
+        for same in zip(*runs, strict=True)
+    ]
 
 
 def compared(

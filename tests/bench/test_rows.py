@@ -8,7 +8,7 @@ from bench.exchange import DEPTH
 from bench.results import Options
 from bench.rows.feedback import added
 from bench.rows.growth import slope
-from bench.rows.hybrid import compared
+from bench.rows.hybrid import compared, pooled
 from bench.rows.scoring import histories
 
 
@@ -51,6 +51,17 @@ def test_a_segment_of_one_user_is_not_compared(per_user):
     figures = {figure.what: figure for figure in compared(per_user | alone, "h", ["a", "b"], "a", least=None)}
     assert "tail, ndcg@10" not in figures
     assert figures["upper bound of the gain on any segment"].met
+
+
+def test_runs_of_the_hybrid_are_pooled_to_their_median(per_user):
+    better = per_user | {"h": per_user["a"] + 0.2}
+    runs = [compared(values, "h", ["a", "b"], "a", least=1.08) for values in (per_user, better, better)]
+    figures = {figure.what: figure for figure in pooled(runs)}
+    bound = figures["lower bound of that gain, best on test"]
+    assert bound.ours == pytest.approx([0.05, 0.15, 0.15])
+    assert bound.value == pytest.approx(0.15)
+    over = figures["test ndcg@10 over the best member on validation"]
+    assert (len(over.ours), len(over.peer), over.note) == (3, 3, "a | a | a")
 
 
 @pytest.mark.parametrize("model", ["als", "fm"])
