@@ -40,6 +40,8 @@ class Task:
     """[n_items, f] float32, of ones, where items have attributes."""
     user_features: sparse.csr_matrix | None = None
     """[n_users, g] float32, likewise."""
+    time: np.ndarray | None = None
+    """[N] int64 as in the log; none: all events happened at once, in the order given."""
 
     def matrix(self) -> sparse.csr_matrix:
         """[n_users, n_items] float32 CSR, of ones."""
@@ -49,12 +51,15 @@ class Task:
     def sample(self, users: int = 200) -> "Task":
         """The events of the first users: something small to warm up on, so that no fit pays for the first calls."""
         end = int(np.searchsorted(self.user, users))
-        return replace(self, user=self.user[:end], item=self.item[:end], users=self.users[:1])
+        time = None if self.time is None else self.time[:end]
+        return replace(self, user=self.user[:end], item=self.item[:end], time=time, users=self.users[:1])
 
     def write(self, path: Path) -> None:
         """Write to an npz."""
         plain = {"n_users": self.n_users, "n_items": self.n_items, "params": self.params, "threads": self.threads}
         arrays = {"user": self.user, "item": self.item, "users": self.users, "plain": np.array(json.dumps(plain))}
+        if self.time is not None:
+            arrays["time"] = self.time
         for name in FEATURES:
             matrix = getattr(self, name)
             if matrix is not None:
@@ -73,7 +78,8 @@ class Task:
                 if f"{name}.data" in arrays
             }
             plain = json.loads(str(arrays["plain"]))
-            return cls(**{name: arrays[name] for name in ("user", "item", "users")}, **plain, **features)
+            rows = {name: arrays[name] for name in ("user", "item", "users", "time") if name in arrays}
+            return cls(**rows, **plain, **features)
 
 
 @dataclass(frozen=True, eq=False)

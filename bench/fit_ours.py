@@ -63,8 +63,9 @@ def run(task: Task) -> Fit:
 
 def dataset(task: Task) -> Dataset:
     """The log of a task as the product's type; ids are row numbers."""
+    time = np.zeros(len(task.user), np.int64) if task.time is None else task.time
     log = Interactions.build(
-        task.user, task.item, n_users=task.n_users, n_items=task.n_items, features=task.user_features
+        task.user, task.item, time, n_users=task.n_users, n_items=task.n_items, features=task.user_features
     )
     names = [
         () if matrix is None else tuple(f"{kind}-{column}" for column in range(matrix.shape[1]))

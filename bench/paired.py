@@ -14,3 +14,8 @@ def alternate(runs: int, ours: Callable[[int], Ours], peer: Callable[[int], Thei
         first.append(ours(run))
         second.append(peer(run))
     return first, second
+
+
+def versions(ours: dict[str, str], peer: dict[str, str]) -> dict[str, str]:
+    """Packages of both sides, which have environments of their own."""
+    return peer | {f"{package} (ours)": number for package, number in ours.items()}

@@ -96,7 +96,7 @@ def save(result: Result, options: Options) -> Path:
         memory_gib=here.memory_gib,
         python=platform.python_version(),
         threads=options.threads,
-        runs=options.runs,
+        runs=max((len(figure.ours) for figure in result.figures), default=options.runs),
     )
     result.path.parent.mkdir(exist_ok=True)
     result.path.write_text(json.dumps(asdict(result), indent=1) + "\n", encoding="utf-8")

@@ -49,7 +49,7 @@ class Part:
         log = self.data.interactions
         return Task(
             log.user, log.item, log.n_users, log.n_items, self.users.astype(np.int32), params, threads,
-            self.data.item_features, log.features,
+            self.data.item_features, log.features, log.time,
         )  # fmt: skip
 
 

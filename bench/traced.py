@@ -16,7 +16,7 @@ import numpy as np
 
 from bench import judge, sets
 from bench.exchange import Fit, Labels, Task
-from bench.paired import alternate
+from bench.paired import alternate, versions
 from bench.results import Figure, Options, Result
 from bench.runner import fit_ours, fit_peer
 from bench.watch import TEST_LISTS
@@ -138,6 +138,7 @@ def _result(
 ) -> Result:
     cut = sum(trace.cut for trace in peer)
     note = f"the peer was cut after {options.peer_seconds:g} s in {cut} of {len(peer)} runs" if cut else ""
+    short = f", peer cut after {options.peer_seconds:g} s" if cut else ""
     reached = [judge.seconds_to(theirs.best, mine.curve) for mine, theirs in zip(ours, peer, strict=True)]
 
     def both(what: str, key: str, unit: str = "") -> Figure:
@@ -147,7 +148,7 @@ def _result(
         return [judge.quality(one.test_lists, test) for one in side]
 
     figures = [
-        Figure(f"test {judge.METRIC}", on_test(ours), on_test(peer), least=1.0, note=note),
+        Figure(f"test {judge.METRIC}{short}", on_test(ours), on_test(peer), least=1.0, note=note),
         Figure("time to the peer's best validation quality", reached, [one.best_seconds for one in peer],
                most=contest.time_ratio, unit="s", note=note),
         both(f"best validation {judge.METRIC}", "best"),
@@ -160,5 +161,4 @@ def _result(
         "ours": [one.raw() for one in ours],
         "peer": [one.raw() for one in peer],
     }
-    versions = peer[0].versions | {f"{package} (ours)": number for package, number in ours[0].versions.items()}
-    return Result(contest.model, name, figures, versions, raw)
+    return Result(contest.model, name, figures, versions(ours[0].versions, peer[0].versions), raw)

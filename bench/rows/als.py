@@ -15,7 +15,7 @@ from typing import Any
 from bench import sets
 from bench.exchange import Fit, Task
 from bench.judge import curve, quality, seconds_to
-from bench.paired import alternate
+from bench.paired import alternate, versions
 from bench.results import Figure, Options, Result
 from bench.runner import fit_ours, fit_peer
 from bench.search import Found, best, search
@@ -109,7 +109,6 @@ def measure(name: str, options: Options) -> Result:
         Figure("whole fit", whole[0], whole[2], unit="s"),
         Figure("memory of the fit", memory[0], memory[2], unit="MiB"),
     ]
-    versions = traced[0][0].versions | traced[2][0].versions
     raw = {
         "ours": asdict(recent),
         "ours, plain": asdict(plain),
@@ -117,4 +116,4 @@ def measure(name: str, options: Options) -> Result:
         "our trials": [asdict(one) for one in ours],
         "peer trials": [asdict(one) for one in peer],
     }
-    return Result("als", name, figures, versions, raw)
+    return Result("als", name, figures, versions(traced[0][0].versions, traced[2][0].versions), raw)

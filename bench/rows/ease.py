@@ -10,7 +10,7 @@ import numpy as np
 
 from bench import sets
 from bench.exchange import Fit
-from bench.paired import alternate
+from bench.paired import alternate, versions
 from bench.results import Figure, Options, Result
 from bench.runner import fit_ours, fit_peer
 
@@ -35,7 +35,7 @@ def measure(name: str, options: Options) -> Result:
         Figure("fit", *([float(fit.seconds[-1]) for fit in side] for side in (ours, peer)), most=0.6, unit="s"),
         Figure("memory of the fit", *([fit.memory_mib for fit in side] for side in (ours, peer)), most=0.6, unit="MiB"),
     ]
-    return Result("ease", name, figures, ours[0].versions | peer[0].versions, {"reg": REG})
+    return Result("ease", name, figures, versions(ours[0].versions, peer[0].versions), {"reg": REG})
 
 
 def difference(ours: Fit, peer: Fit) -> float:

@@ -13,7 +13,7 @@ from typing import Any
 
 from bench import cold, judge, sets
 from bench.exchange import Fit, Task
-from bench.paired import alternate
+from bench.paired import alternate, versions
 from bench.results import Figure, Options, Result
 from bench.runner import fit_ours, fit_peer
 from bench.search import Found, best, search
@@ -99,17 +99,17 @@ def measure(name: str, options: Options) -> Result:
     raw: dict[str, Any] = {f"{side} chosen": params for side, params in chosen.items()}
     raw |= {f"{side} trials": [asdict(one) for one in trials] for side, trials in found.items()}
     figures: list[Figure] = []
-    versions: dict[str, str] = {}
+    packages: dict[str, str] = {}
     for peer in (LIGHTFM, MYFM):
         ours, theirs = _in_turn(OURS, peer, chosen, options, partial(test.task, options.threads))
         quality = [[judge.quality(fit.top[-1], test.holdout) for fit in fits] for fits in (ours, theirs)]
         seconds = [[float(fit.seconds[-1]) for fit in fits] for fits in (ours, theirs)]
         figures.append(Figure(f"test ndcg@10 against {peer.name}", *quality, least=QUALITY))
         figures.append(Figure(f"fit against {peer.name}", *seconds, unit="s"))
-        versions |= ours[0].versions | theirs[0].versions
+        packages |= versions(ours[0].versions, theirs[0].versions)
     if split.data.item_features is not None:
         figures += _unseen(cold.keep_out(split.data), chosen, options)
-    return Result("fm", name, figures, versions, raw)
+    return Result("fm", name, figures, packages, raw)
 
 
 def _in_turn(

@@ -85,8 +85,8 @@ def prepared(events: int, threads: int) -> tuple[Task, float | None]:
     data = prepared_set(folder).split.for_test
     log = data.interactions
     somebody = np.zeros(1, np.int32)
-    task = Task(log.user, log.item, log.n_users, log.n_items, somebody, {}, threads, data.item_features, log.features)
-    return task, spent
+    rows = (log.user, log.item, log.n_users, log.n_items, somebody, {}, threads)
+    return Task(*rows, data.item_features, log.features, log.time), spent
 
 
 def slope(sizes: Curve, values: Curve) -> float:

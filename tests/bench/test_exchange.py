@@ -14,14 +14,16 @@ def task():
     """User 0 met items 2 and 0, user 2 met item 1; lists are for users 0 and 2."""
     attributes = sparse.csr_matrix(np.array([[1, 0], [0, 1], [1, 1]], np.float32))
     rows = {"user": np.array([0, 0, 2], np.int32), "item": np.array([2, 0, 1], np.int32)}
-    params = {"config": {"factors": 2}}
-    return Task(**rows, n_users=3, n_items=3, users=np.array([0, 2]), params=params, item_features=attributes)
+    params, time = {"config": {"factors": 2}}, np.array([30, 40, 10])
+    return Task(
+        **rows, n_users=3, n_items=3, users=np.array([0, 2]), params=params, item_features=attributes, time=time
+    )
 
 
 def test_a_task_comes_back_as_it_went(task, tmp_path):
     task.write(tmp_path / "in.npz")
     back = Task.read(tmp_path / "in.npz")
-    for name in ("user", "item", "users"):
+    for name in ("user", "item", "users", "time"):
         np.testing.assert_array_equal(getattr(back, name), getattr(task, name))
     assert (back.n_users, back.n_items, back.params, back.threads) == (3, 3, {"config": {"factors": 2}}, 1)
     assert back.item_features.toarray().tolist() == [[1, 0], [0, 1], [1, 1]]
@@ -33,7 +35,9 @@ def test_a_task_as_a_matrix(task):
 
 
 def test_a_sample_holds_the_first_users(task):
-    assert task.sample(users=2).matrix().toarray().tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+    sample = task.sample(users=2)
+    assert sample.matrix().toarray().tolist() == [[1, 0, 1], [0, 0, 0], [0, 0, 0]]
+    assert sample.time.tolist() == [30, 40]
 
 
 def test_a_fit_comes_back_as_it_went(tmp_path):

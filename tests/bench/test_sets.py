@@ -8,6 +8,7 @@ import pytest
 
 from bench import __main__ as bench
 from bench import sets
+from bench.fit_ours import dataset
 from bench.results import Options, Result
 from bench.rows import table
 from bench.sets import MissingSetError
@@ -46,6 +47,9 @@ def test_a_task_is_the_log_of_its_part(split):
     assert (task.threads, task.params) == (2, {"model": "als"})
     assert (task.matrix() != split.train.matrix()).nnz == 0
     assert task.item_features.shape[0] == task.n_items == 50
+    log = dataset(task).interactions
+    for name in ("user", "item", "time"):
+        np.testing.assert_array_equal(getattr(log, name), getattr(part.data.interactions, name))
 
 
 def test_a_set_whose_files_are_missing_says_where_it_looked(tmp_path, monkeypatch):
