@@ -14,7 +14,8 @@ of like taste are trained side by side (`ordering.py`), a third of the time wher
 *Differs from the paper:* λ is that of the average row, the mean above being over the rows with events, so that a good
 value carries over from one catalogue to another; conjugate gradients, which end where exact sweeps do. Weights decay
 with age, 2^(−age / half_life), fast when scoring and slowly in training: vectors are of what people take now.
-*Cost:* a sweep is O((nnz + U + I)·d); a fold-in O(h²d + h³/3), or O(hd² + d³/3) where h > d; 4d(U + I) bytes.
+*Cost:* a sweep is O(nnz·d + (U + I)·d²); a fold-in O(h²d + h³/3), or O(hd² + d³/3) where h > d; the fitted model
+holds 4dI bytes, fitting takes what `memory_bytes` says.
 """
 
 import warnings

@@ -19,10 +19,15 @@ def unearned(fitted: Mapping[str, Fitted]) -> tuple[str, ...]:
 
 
 def idle(fitted: Mapping[str, Fitted], outcome: Chosen) -> tuple[str, ...]:
-    """Members that no hybrid gives weight: their budget was wasted."""
+    """Members that no hybrid gives weight and that the chosen one does not miss: their budget was wasted.
+
+    Weights alone do not say so: those of a segment or of tail items, and what trees hear, are no shares.
+    """
     return tuple(
-        f"{name} earned no weight in any hybrid: leave it out of models.candidates to save its "
-        f"{duration(one.tuned.seconds + one.fit_seconds)}"
+        f"{name} earned no weight in any hybrid, and the chosen one is as good without it: leave it out of "
+        f"models.candidates to save its {duration(one.tuned.seconds + one.fit_seconds)}"
         for name, one in fitted.items()
-        if not any(shares[name] for shares in outcome.weights.values()) and name != FLOOR
+        if name != FLOOR
+        and not any(shares[name] for shares in outcome.weights.values())
+        and outcome.ablation.get(name, 0.0) >= 0
     )

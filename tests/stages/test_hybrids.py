@@ -63,5 +63,8 @@ def test_members_without_any_weight_are_told(configure, stages):
     assert [name for name in ("ease", "multvae") if weights[name] == 0] == ["multvae"]
     costly = run.fitted["multvae"].model_copy(update={"fit_seconds": 100 - run.fitted["multvae"].tuned.seconds})
     assert idle({**run.fitted, "multvae": costly}, run.outcome) == (
-        "multvae earned no weight in any hybrid: leave it out of models.candidates to save its 1m 40s",
+        "multvae earned no weight in any hybrid, and the chosen one is as good without it: leave it out of "
+        "models.candidates to save its 1m 40s",
     )
+    missed = run.outcome.model_copy(update={"ablation": {**run.outcome.ablation, "multvae": -0.001}})
+    assert idle(run.fitted, missed) == ()
