@@ -21,6 +21,7 @@ from recsys.hybrid.pool import build_pool
 from recsys.metrics.segments import head_items
 from recsys.models.base import Recommender
 from recsys.models.table import TABLE, create
+from tests.models.device import device
 
 USERS = 40
 SINGLE, NOBODY = USERS, USERS + 1  # a user with one event, and one with none
@@ -166,6 +167,28 @@ def test_checkerboard(name):
     right = scores[np.arange(USERS), WITHHELD]
     wrong = np.where(PARITY[WITHHELD][:, None] != PARITY, scores, -np.inf).max(1)
     assert (right > wrong).all()
+
+
+@pytest.mark.parametrize("name", TABLE)
+def test_another_device_fits_and_scores_alike(name):
+    """Nearly so: CUDA draws dropout from a generator of its own."""
+    params = {**SMALL.get(name, {}), **({"epochs": 3} if "epochs" in TABLE[name].Config.model_fields else {})}
+    expected = create(name, params).fit(DATA)
+    with device() as there:
+        scores = create(name, params, device=there).fit(DATA).score(KNOWN)
+        loaded = create(name, params, device=there).load(expected.state()).score(KNOWN)
+    np.testing.assert_allclose(loaded, expected.score(KNOWN), rtol=1e-3, atol=1e-3)
+    assert np.corrcoef(scores.ravel(), expected.score(KNOWN).ravel())[0, 1] > 0.95
+
+
+def test_the_imitated_device_keeps_tensors_apart():
+    with device() as there:
+        moved, left = torch.ones(2, device=there), torch.ones(2)
+        np.testing.assert_array_equal((moved + moved).cpu().numpy(), [2, 2])
+        with pytest.raises((AssertionError, RuntimeError), match=r"two devices|same device"):
+            moved + left
+        with pytest.raises((TypeError, RuntimeError)):
+            moved.numpy()
 
 
 @pytest.mark.parametrize("name", PERSONAL)
