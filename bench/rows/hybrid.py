@@ -78,7 +78,7 @@ def compared(
         chosen: the hybrid.
         members: its candidates.
         on_validation: the member that was best there.
-        least: target of the ratio; none: told, not judged.
+        least: target of the ratio, and then of the interval to be above zero; none: both are told, not judged.
     """
     strata = per_user["segment"]
     on_test = max(members, key=lambda member: per_user[member].mean())
@@ -88,7 +88,7 @@ def compared(
         sides = ([float(per_user[model].mean())] for model in (chosen, member))
         figures += [
             Figure(f"test {METRIC} over the best member on {when}", *sides, least=least, note=member),
-            Figure(f"lower bound of that gain, best on {when}", [gain.lo], least=0.0, note=_interval(gain)),
+            Figure(f"lower bound of that gain, best on {when}", [gain.lo], least=least and 0.0, note=_interval(gain)),
         ]
     parts = _segments(per_user, chosen, members)
     for segment, (member, hybrid, best, gain) in parts.items():

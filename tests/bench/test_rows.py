@@ -43,6 +43,7 @@ def test_a_segment_that_is_below_beyond_doubt_misses(per_user):
     worst = figures["upper bound of the gain on any segment"]
     assert worst.ours[0] == pytest.approx(-0.2)
     assert (worst.met, worst.note) == (False, "lowest: tail")
+    assert figures["lower bound of that gain, best on test"].met is None
     assert figures["tail, ndcg@10"].note == "a; gain -0.2000, 95% interval -0.2000 to -0.2000"
 
 
