@@ -64,7 +64,7 @@ def evaluate(
     from recsys import registry, tracking
     from recsys.metrics import evaluation as metrics
     from recsys.serving.bundle import Bundle
-    from recsys.serving.judge import comparable
+    from recsys.serving.judge import as_known, comparable
     from recsys.serving.load import pick
     from recsys.stages import preprocess, validate
     from recsys.stages.workspace import located, prepared_set
@@ -86,7 +86,7 @@ def evaluate(
         task = progress.add_task("scoring test users", total=len(split.test))
         scores = metrics.evaluate(
             scorer,
-            split.test,
+            as_known(split, bundle.data).test,
             split.for_test.interactions,
             item_features=split.data.item_features,
             seed=config.seed,

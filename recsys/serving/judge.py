@@ -1,6 +1,6 @@
 """Judging honestly: which model of a registered bundle may be scored on a new test, over the new catalogue."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import sparse
@@ -9,6 +9,7 @@ from recsys.data.dataset import Dataset, Split
 from recsys.data.idmap import UNKNOWN
 from recsys.data.interactions import Interactions
 from recsys.data.schema import FloatArray, iso
+from recsys.data.split import assemble
 from recsys.models.base import Recommender
 from recsys.serving.bundle import Bundle
 
@@ -18,7 +19,7 @@ class Rebased:
     """A scorer over the items of `new` by a model that was fitted over those of `old`.
 
     Items of a history that the model never met are left out of it; those of the catalogue score below all others.
-    Attributes of users are matched by name.
+    Histories come with the attributes of `old`: `as_known` gives them.
     """
 
     model: Recommender
@@ -36,7 +37,7 @@ class Rebased:
             history.weight[met],
             n_users=history.n_users,
             n_items=len(self.old.items),
-            features=self._features(history),
+            features=history.features,
         )
         scores = self.model.score(events)
         lowest = scores.min(axis=1, keepdims=True)
@@ -44,17 +45,35 @@ class Rebased:
         rebased[:, row != UNKNOWN] = scores[:, row[row != UNKNOWN]]
         return rebased
 
-    def _features(self, history: Interactions) -> sparse.csr_matrix | None:
-        """[B, features of old]: columns of the same name, empty where there is none."""
-        if self.old.interactions.features is None:
-            return None
-        new = {name: column for column, name in enumerate(self.new.user_feature_names)}
-        pairs = [(new[name], column) for column, name in enumerate(self.old.user_feature_names) if name in new]
-        rows, columns = np.array(pairs, dtype=np.int64).reshape(-1, 2).T
-        shape = (len(new), len(self.old.user_feature_names))
-        selector = sparse.csr_matrix((np.ones(len(pairs), np.float32), (rows, columns)), shape=shape)
-        given = np.zeros((history.n_users, len(new)), np.float32) if history.features is None else history.features
-        return sparse.csr_matrix(given @ selector, dtype=np.float32)
+
+def as_known(split: Split, old: Dataset) -> Split:
+    """The split as a model that was fitted over `old` is asked for it: users come with the features of `old`.
+
+    Whom it knows has the attributes of then: the model answers by them, and buckets have other edges in each table.
+    A newcomer has those whose names are still the same.
+    """
+    features = _features(split.data, old)
+    log, *parts = (
+        replace(events, features=features)
+        for events in (split.data.interactions, split.train, split.validation_events, split.test_events)
+    )
+    return assemble(replace(split.data, interactions=log, user_feature_names=old.user_feature_names), *parts)
+
+
+def _features(new: Dataset, old: Dataset) -> sparse.csr_matrix | None:
+    """[users of new, features of old]; none where `old` has none."""
+    known = old.interactions.features
+    if known is None:
+        return None
+    given, n = new.interactions.features, len(new.users)
+    # Column 0 stands for names that are gone.
+    nothing = sparse.csr_matrix((n, 1), dtype=np.float32)
+    place = {name: column for column, name in enumerate(new.user_feature_names, start=1)}
+    columns = [place.get(name, 0) for name in old.user_feature_names]
+    by_name = sparse.hstack([nothing] if given is None else [nothing, given], format="csc")[:, columns]
+    row = old.users.rows(new.users.values)
+    both = sparse.vstack([known, by_name], format="csr")
+    return sparse.csr_matrix(both[np.where(row != UNKNOWN, row, len(old.users) + np.arange(n))])
 
 
 def comparable(bundle: Bundle, split: Split, method: str) -> tuple[Rebased | None, str]:

@@ -17,7 +17,7 @@ from recsys.feedback.store import Shown, store_if_there
 from recsys.metrics.off_policy import Comparison, Slots, compare
 from recsys.metrics.recommend import Scorer, recommend
 from recsys.serving.bundle import Bundle
-from recsys.serving.judge import Rebased
+from recsys.serving.judge import Rebased, as_known
 
 log = logging.getLogger("recsys.promote")
 
@@ -57,7 +57,8 @@ def off_policy(
     logged = logged_since(since, config, split)
     if logged is None:
         return None
-    shown = [_would_show(model, logged, split, config.seed) for model in (challenger, champion)]
+    asked = ((challenger, split), (champion, as_known(split, bundle.data)))
+    shown = [_would_show(model, logged, as_asked, config.seed) for model, as_asked in asked]
     log.info("promote: %s logged places with propensities are evidence", f"{len(logged.slots):,}")
     return compare(
         logged.slots,

@@ -23,7 +23,7 @@ from recsys.promotion import LOST, Evidence, Side, Verdict, judge, refuse
 from recsys.records import Move
 from recsys.registry import ChampionChangedError, Version
 from recsys.serving.bundle import Bundle, FittedOn, Manifest, write_bundle
-from recsys.serving.judge import Rebased, comparable
+from recsys.serving.judge import Rebased, as_known, comparable
 from recsys.stages.candidates import Fitted, device_of
 from recsys.stages.evaluate import Tested, members_for_test, strata
 from recsys.stages.hybrids import Chosen, restored
@@ -159,8 +159,9 @@ def _judge(
             return refuse(f"{name} cannot be compared honestly: {why}")
         log.info("promote: champion v%d is scored by %s", champion.number, why)
         known = split.for_test.interactions
-        evaluation = evaluate(scorer, split.test, known, item_features=split.data.item_features, seed=config.seed)
-        baseline = Side.of(name, evaluation, split.test, known)
+        test = as_known(split, bundle.data).test
+        evaluation = evaluate(scorer, test, known, item_features=split.data.item_features, seed=config.seed)
+        baseline = Side.of(name, evaluation, test, known)
         kind = "champion"
         logged = off_policy(config, split, evaluated, scorer, bundle)
     evidence = Evidence(

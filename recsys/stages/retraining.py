@@ -23,7 +23,7 @@ from recsys.promotion import METRIC
 from recsys.registry import Version
 from recsys.retraining import Drift, Signals
 from recsys.serving.bundle import Bundle
-from recsys.serving.judge import Rebased
+from recsys.serving.judge import Rebased, as_known
 from recsys.stale import STALE
 
 log = logging.getLogger("recsys.retrain")
@@ -42,7 +42,7 @@ def signals(config: Config, prepared: Prepared) -> Signals:
     if version is None:
         return Signals(champion=None)
     bundle = Bundle.load(registry.download(version))
-    old, new = bundle.data, prepared.split.data
+    old, new = bundle.data, as_known(prepared.split, bundle.data).data
     is_new = ~_known(old, new)
     found = Signals(
         champion=version.number,

@@ -6,9 +6,9 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from recsys.data.interactions import Interactions
+from recsys.data.features import encode
 from recsys.metrics.evaluation import evaluate
-from recsys.serving.judge import Rebased, comparable
+from recsys.serving.judge import Rebased, as_known, comparable
 
 
 @pytest.fixture(scope="module")
@@ -112,24 +112,46 @@ def test_a_history_of_new_items_only_is_answered(make, toy_split):
     assert np.isfinite(scores).all()
 
 
-def test_attributes_are_matched_by_name(make, toy_split):
-    old, new = make(toy_split()).data, toy_split().data
-    assert old.user_feature_names == ("camp=0", "camp=1")
+@pytest.fixture(scope="module")
+def described(toy_split):
+    """Splits whose users have a number `spend` beside their camp."""
 
-    class Spy:
-        def score(self, history):
-            self.features = history.features
-            return np.zeros((history.n_users, history.n_items), np.float32)
+    def make(users, spend):
+        split = toy_split(users=users)
+        table = pd.DataFrame({"user_id": users, "camp": [user % 2 for user in users], "spend": map(spend, users)})
+        features = encode(table, "user_id", split.data.users)
+        log = replace(split.data.interactions, features=features.matrix)
+        return replace(split, data=replace(split.data, interactions=log, user_feature_names=features.names))
 
-    renamed = replace(new, user_feature_names=("age=7", "camp=0"))
-    spy = Spy()
-    history = new.interactions.select([0, 1])
-    assert history.features.toarray().tolist() == [[0, 1], [1, 0]]
-    Rebased(spy, old, renamed).score(history)
-    # What the new data calls camp=0 is its second column; it knows no camp=1.
-    assert spy.features.toarray().tolist() == [[1, 0], [0, 0]]
-    Rebased(spy, old, new).score(Interactions.build([0], [0], n_users=1, n_items=24))
-    assert spy.features.toarray().tolist() == [[0, 0]]
+    return make
+
+
+def test_whom_the_champion_knows_keeps_the_attributes_it_serves_by(described):
+    """Buckets have other edges in each table: hardly a name of spend is the same."""
+    old = described(range(1, 61), lambda user: user * 1.1).data
+    split = described(range(31, 91), lambda user: user * 1.7)
+    common = [name for name in split.data.user_feature_names if name in old.user_feature_names]
+    assert common == ["camp=0", "camp=1"]
+    known = as_known(split, old)
+    assert known.data.user_feature_names == old.user_feature_names
+    row = known.data.users.rows(range(31, 91))
+    features = known.data.interactions.features.toarray()[row]
+    assert (features.shape, features.dtype) == ((60, 12), np.float32)
+    np.testing.assert_array_equal(features[:30], old.interactions.features.toarray()[old.users.rows(range(31, 61))])
+    # A newcomer has what is still called the same.
+    assert features[30:, :2].tolist() == [[0, 1], [1, 0]] * 15
+    assert not features[30:, 2:].any()
+    # Everybody is tested, and all parts tell the same of them.
+    for part in (known.train, known.validation_events, known.test.history, known.for_test.interactions):
+        np.testing.assert_array_equal(part.features.toarray()[row], features)
+
+
+def test_attributes_that_only_one_side_has(described):
+    old, split = described(range(1, 61), float).data, described(range(1, 61), float)
+    plain = replace(old, interactions=replace(old.interactions, features=None), user_feature_names=())
+    assert as_known(split, plain).test.history.features is None
+    known = as_known(replace(split, data=plain), old)
+    np.testing.assert_array_equal(known.test.history.features.toarray(), old.interactions.features.toarray())
 
 
 def test_a_rebased_model_can_be_evaluated(make, toy_split):

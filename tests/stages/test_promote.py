@@ -5,6 +5,8 @@ import logging
 import re
 from pathlib import Path
 
+import numpy as np
+import pandas as pd
 import pytest
 
 from recsys import registry, stale, tracking
@@ -122,6 +124,15 @@ class TestNext:
         assert " of champion v1: +" in promotion.reasons[0]
         assert promotion.gain[1] > 0
         assert (version(1).aliases, version(2).aliases) == (("previous",), ("champion",))
+
+    def test_a_champion_has_the_attributes_that_it_serves_by(self, run, configure, tmp_path):
+        """The same data in another currency: buckets of the same users under other names, so models that are equal."""
+        models = {"candidates": ["popularity", "fm"], "params": {"fm": {"epochs": 1}}, "device": "cpu"}
+        for rate in (1.0, 1.7):
+            users = pd.DataFrame({"user_id": range(1, 61), "spend": np.arange(60) * rate})
+            users.to_csv(tmp_path / f"{rate}.csv", index=False)
+            promotion = run(configure(data={"users": str(tmp_path / f"{rate}.csv")}, models=models))
+        assert promotion.gain == (0, 0, 0)
 
     def test_a_champion_that_knows_the_test_is_not_compared(self, run, configure, toy_events, tmp_path):
         """What the new test asks for, the champion learnt from, even as it was evaluated: it knows a later event."""
