@@ -78,9 +78,15 @@ def _numeric(values: pd.Series) -> tuple[Any, Any, list[str]]:
         raise _SkippedError("has the same value everywhere")
     few = len(distinct) <= BUCKETS
     edges = distinct if few else np.unique(np.quantile(numbers, np.linspace(0, 1, BUCKETS + 1)[:-1], method="lower"))
-    ends = [*edges[1:], np.inf]
-    labels = [f"{low:g}" if few else f"[{low:g}, {high:g})" for low, high in zip(edges, ends, strict=True)]
+    lows = _written(edges)
+    labels = [low if few else f"[{low}, {high})" for low, high in zip(lows, [*lows[1:], "inf"], strict=True)]
     return row, np.searchsorted(edges, numbers, side="right") - 1, labels
+
+
+def _written(numbers: Any) -> list[str]:
+    """Different numbers as different texts: in six digits, or as many more as tell them apart."""
+    texts = ([f"{number:.{digits}g}" for number in numbers] for digits in range(6, 18))
+    return next(found for found in texts if len(set(found)) == len(found))
 
 
 def _categories(values: pd.Series) -> tuple[Any, Any, list[str]]:

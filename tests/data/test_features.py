@@ -50,6 +50,15 @@ def test_many_numbers_fall_into_ten_equal_buckets() -> None:
     assert rows[100] == [0] * 10
 
 
+def test_names_tell_close_numbers_apart() -> None:
+    day = [20240101, 20240102] * 2
+    _, names, _ = encoded(day=day, share=[0.1, 0.1 + 1e-9, 0.5, 0.5])
+    assert names == ["day=20240101", "day=20240102", "share=0.1", "share=0.100000001", "share=0.5"]
+    _, names, _ = encoded(seconds=[1_700_000_000 + n for n in range(100)])
+    assert len(set(names)) == 10
+    assert names[0] == "seconds=[1.7e+09, 1.70000001e+09)"
+
+
 def test_dates_count_by_year() -> None:
     _, names, _ = encoded(released=pd.to_datetime(["1999-01-01", "1999-12-31", "2001-05-05", None]))
     assert names == ["released=1999", "released=2001"]
