@@ -77,7 +77,8 @@ def read_table(path: str | Path, id_column: str, data: DataSection) -> pd.DataFr
         row = int(np.flatnonzero(ids.isna() | ids.duplicated())[0])
         problem = f"{str(ids[row])!r} stands twice" if pd.notna(ids[row]) else "an id is missing"
         raise InputError(f"{path}: {problem} (data row {row + 1}); give every {id_column} exactly one row")
-    attributes = {name: _values(table.column(name)) for name in seen if name != found}
+    # Where ids are called otherwise, a column with their name in the schema holds other ids, and describes nothing.
+    attributes = {name: _values(table.column(name)) for name in seen if name not in (found, id_column)}
     return pd.DataFrame({id_column: ids, **attributes}, copy=False)
 
 

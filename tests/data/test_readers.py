@@ -173,6 +173,12 @@ def test_table_may_use_the_name_of_the_schema(tmp_path: Path) -> None:
     assert table.to_numpy().tolist() == [["007", 31, "two\nlines"]]
 
 
+def test_table_takes_ids_from_the_mapped_column_only(tmp_path: Path) -> None:
+    path = write(tmp_path / "items.csv", "sku,item_id,price\na,7,1\nb,7,2\n")
+    table = read_table(path, "item_id", section(path, columns=ColumnNames(item_id="sku")))
+    assert table.to_dict("list") == {"item_id": ["a", "b"], "price": [1, 2]}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
