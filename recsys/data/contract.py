@@ -15,7 +15,15 @@ Rule = dict[str, Any]
 
 DAY: Final = 86_400
 MAX_ID_LENGTH: Final = 256
-PLAIN_INTEGER: Final = r"0|-?[1-9]\d{0,17}"
+_LARGEST: Final = str(2**63 - 1)
+# Of as many digits as the largest are those that share some with it from the left, and have a smaller one then.
+_AS_LONG: Final = (
+    rf"{_LARGEST[:shared]}[{0 if shared else 1}-{int(digit) - 1}]\d{{{len(_LARGEST) - shared - 1}}}"
+    for shared, digit in enumerate(_LARGEST)
+    if digit != "0"
+)
+PLAIN_INTEGER: Final = rf"0|-?(?:[1-9]\d{{0,17}}|{'|'.join(_AS_LONG)}|{_LARGEST})|{-(2**63)}"
+"""Text of a whole number that fits into int64, as it is written plainly."""
 SIZES: Final = ("expect_table_row_count_to_be_between", "expect_column_unique_value_count_to_be_between")
 
 

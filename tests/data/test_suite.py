@@ -1,5 +1,6 @@
 """Suites: the file in configs/ is the built one; settings are filled in, idle rules left out, mistakes named."""
 
+import re
 from pathlib import Path
 
 import pytest
@@ -39,6 +40,14 @@ def test_what_joins_a_log_may_be_small_and_has_ids_like_the_log():
     }
     assert names - {rule["description"] for rule in contract.built()} == {"item_id is a whole number"}
     assert suite.of(ValidationSection()) == contract.built()
+
+
+@pytest.mark.parametrize("edge", [-(2**63), -(10**18), -1, 0, 10**18, 1790000000000000001, 92 * 10**17, 2**63 - 1])
+def test_whole_numbers_are_those_of_64_bits(edge):
+    for number in range(edge - 20, edge + 21):
+        assert bool(re.fullmatch(contract.PLAIN_INTEGER, str(number))) == (-(2**63) <= number < 2**63), number
+    for other in (f"0{edge}", f"+{edge}", f"{edge}.0", f" {edge}", f"{edge}0" * 2, "-0", ""):
+        assert not re.fullmatch(contract.PLAIN_INTEGER, other), other
 
 
 def test_settings_are_filled_in():

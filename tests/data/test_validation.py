@@ -181,6 +181,11 @@ class TestQuarantine:
         assert aside["reason"].tolist() == ["timestamp is not null; rating is a number", "rating is in its range"]
         assert aside["rating"].tolist() == ["good", "9"]
 
+    def test_what_is_left_has_the_types_of_a_file_without_bad_rows(self, events, tmp_path):
+        snowflakes = events.assign(user_id=(events["user_id"] + 1790000000000000000).astype("str"))
+        accepted, _ = validate(put(snowflakes, "user_id", {3: "\t"}), QUARANTINE, tmp_path, name="toy")
+        assert accepted["user_id"].dtype == np.int64
+
     def test_too_many_bad_rows_fail_after_all(self, events, tmp_path):
         told = refusal(put(events, "rating", dict.fromkeys(range(11), 9)), tmp_path, QUARANTINE)
         assert "11 of 200 rows (5.5%) break a rule, and validation.max_bad_fraction lets 5.0% be set aside" in told

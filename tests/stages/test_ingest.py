@@ -130,6 +130,15 @@ def test_bad_events_are_rejected_with_their_reasons(configure, feed, tmp_path):
     assert "| rejected: not so that item_id is a whole number | 1 | 1 |" in counts_markdown(counts, so_far(config))
 
 
+def test_ids_of_nineteen_digits_are_whole_numbers(configure, feed, tmp_path, toy_events):
+    events = toy_events()
+    events["user_id"] += 1790000000000000000
+    events.to_csv(tmp_path / "events.csv", index=False)
+    feed(("1790000000000000007", "101", "view"), ("1790000000000000099", "101", "view"))
+    assert ingest(configure()) == Counts(accepted=2)
+    assert pairs(ingested(configure())) == [(1790000000000000007, 101), (1790000000000000099, 101)]
+
+
 def test_where_the_log_has_text_any_id_will_do(configure, feed, tmp_path, toy_events):
     toy_events(as_text=True).to_csv(tmp_path / "events.csv", index=False)
     feed(("7", "i101", "view"), ("anna", "42", "view"))
