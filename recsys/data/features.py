@@ -1,6 +1,6 @@
 """User and item tables as sparse features: categories one-hot, lists multi-hot, numbers in quantile buckets."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,10 +92,11 @@ def _written(numbers: Any) -> list[str]:
 def _categories(values: pd.Series) -> tuple[Any, Any, list[str]]:
     """Rows, value numbers and values of a column of categories, one or several a row."""
     filled = values[values.notna()]
-    tokens = pd.Series([_several(value) for value in filled], index=filled.index, dtype=object).explode()
-    tokens = tokens[tokens.notna() & (tokens != "")]
+    tokens = pd.Series([_several(value) for value in filled], index=filled.index, dtype=object).explode().dropna()
+    texts = tokens.astype("str").str.strip()
+    texts = texts[texts != ""]
     # A row that says the same twice has it once.
-    pairs = pd.DataFrame({"row": tokens.index, "value": tokens.astype("str").to_numpy()}).drop_duplicates()
+    pairs = pd.DataFrame({"row": texts.index, "value": texts.to_numpy()}).drop_duplicates()
     counts = pairs["value"].value_counts(sort=False)
     if len(counts) > MOST_UNIQUE * len(pairs):
         raise _SkippedError(f"has {len(counts)} different values in {len(pairs)}: it names rows, like an id")
@@ -105,7 +106,9 @@ def _categories(values: pd.Series) -> tuple[Any, Any, list[str]]:
     return pairs["row"].to_numpy()[kept], number[kept], labels
 
 
-def _several(value: Any) -> list[str]:
+def _several(value: Any) -> list[Any]:
+    if isinstance(value, Mapping):
+        raise _SkippedError("holds records, whose fields are no values: give each field a column of its own")
     if isinstance(value, Iterable) and not isinstance(value, str | bytes):
-        return [str(one) for one in value]
-    return [part.strip() for part in str(value).split(DELIMITER)]
+        return list(value)
+    return str(value).split(DELIMITER)

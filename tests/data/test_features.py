@@ -28,6 +28,7 @@ def test_categories_seen_once_are_dropped() -> None:
         ["x|y", "x", "x | y|y", ""],
         [["x", "y"], ["x"], ["x", "y", "y"], []],
         [np.array(["x", "y"]), ["x"], ("x", "y"), None],
+        [["x", None, " y "], ["x", np.nan, ""], [pd.NA, "y", "x"], [None]],
     ],
 )
 def test_several_values_a_row(genres: list) -> None:
@@ -81,6 +82,12 @@ def test_of_very_many_values_the_most_frequent_count() -> None:
     assert len(names) == MOST_VALUES
     assert {f"tag=v{number}" for number in range(300)} < set(names)
     assert sum(not any(row) for row in rows) == 400  # 200 values of two rows each
+
+
+def test_records_are_skipped() -> None:
+    rows, _, skipped = encoded(maker=[{"name": "a", "city": "b"}, {"name": "a", "city": "c"}, None])
+    assert rows == []
+    assert skipped == {"maker": "holds records, whose fields are no values: give each field a column of its own"}
 
 
 def test_a_column_of_names_is_skipped() -> None:
