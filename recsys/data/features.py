@@ -19,6 +19,7 @@ MOST_VALUES = 1000
 MOST_UNIQUE = 0.5
 """A text column with more distinct values than this share of its values names rows instead of describing them."""
 BUCKETS = 10
+EMPTY = "is empty"
 
 
 @dataclass(frozen=True, eq=False)
@@ -75,12 +76,20 @@ def _numeric(values: pd.Series) -> tuple[Any, Any, list[str]]:
     numbers = numbers[row]
     distinct = np.unique(numbers)
     if len(distinct) < 2:
-        raise _SkippedError("has the same value everywhere")
+        raise _SkippedError("has the same value everywhere" if len(distinct) else EMPTY)
     few = len(distinct) <= BUCKETS
-    edges = distinct if few else np.unique(np.quantile(numbers, np.linspace(0, 1, BUCKETS + 1)[:-1], method="lower"))
+    edges = distinct if few else _edges(numbers, distinct)
     lows = _written(edges)
     labels = [low if few else f"[{low}, {high})" for low, high in zip(lows, [*lows[1:], "inf"], strict=True)]
     return row, np.searchsorted(edges, numbers, side="right") - 1, labels
+
+
+def _edges(numbers: Any, distinct: Any) -> Any:
+    """Where buckets of as many rows each begin; a value that would fill several has one to itself."""
+    quantiles = np.quantile(numbers, np.linspace(0, 1, BUCKETS + 1)[:-1], method="lower")
+    edges, times = np.unique(quantiles, return_counts=True)
+    above = np.searchsorted(distinct, edges[times > 1], side="right")
+    return np.union1d(edges, distinct[above[above < len(distinct)]])
 
 
 def _written(numbers: Any) -> list[str]:
@@ -97,6 +106,8 @@ def _categories(values: pd.Series) -> tuple[Any, Any, list[str]]:
     texts = texts[texts != ""]
     # A row that says the same twice has it once.
     pairs = pd.DataFrame({"row": texts.index, "value": texts.to_numpy()}).drop_duplicates()
+    if pairs.empty:
+        raise _SkippedError(EMPTY)
     counts = pairs["value"].value_counts(sort=False)
     if len(counts) > MOST_UNIQUE * len(pairs):
         raise _SkippedError(f"has {len(counts)} different values in {len(pairs)}: it names rows, like an id")

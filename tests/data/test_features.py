@@ -51,6 +51,25 @@ def test_many_numbers_fall_into_ten_equal_buckets() -> None:
     assert rows[100] == [0] * 10
 
 
+def test_what_is_more_than_the_most_frequent_number_is_told_from_it() -> None:
+    """Most have bought nothing."""
+    rows, names, _ = encoded(bought=[*[0] * 370, *range(1, 31)])
+    assert names == ["bought=[0, 1)", "bought=[1, inf)"]
+    assert np.array(rows).sum(axis=0).tolist() == [370, 30]
+    rows, names, _ = encoded(age=[*range(10, 29), *[30] * 60, *range(31, 52)])
+    assert names == ["age=[10, 19)", "age=[19, 30)", "age=[30, 31)", "age=[31, 41)", "age=[41, inf)"]
+    assert np.array(rows).sum(axis=0).tolist() == [9, 10, 60, 10, 11]
+    _, names, _ = encoded(full=[*range(10), *[10] * 90])
+    assert names == ["full=[0, 9)", "full=[9, 10)", "full=[10, inf)"]
+
+
+def test_empty_columns_are_skipped_and_no_features_are_none() -> None:
+    gone = {"text": [None, ""], "tags": [[], None], "number": [np.nan, None], "date": pd.to_datetime([None, None])}
+    features = encode(pd.DataFrame({"item_id": [0, 1], **gone}), "item_id", IdMap.of(range(2)))
+    assert features.matrix is None
+    assert features.skipped == dict.fromkeys(gone, "is empty")
+
+
 def test_names_tell_close_numbers_apart() -> None:
     day = [20240101, 20240102] * 2
     _, names, _ = encoded(day=day, share=[0.1, 0.1 + 1e-9, 0.5, 0.5])
