@@ -52,7 +52,7 @@ def _columns() -> list[Rule]:
     null = {
         USER: "fill the id in, or drop the rows",
         ITEM: "fill the id in, or drop the rows",
-        TIME: "null or unreadable: numbers are read in data.timestamp_unit, text as ISO 8601",
+        TIME: "null, unreadable or before the year 1: numbers are read in data.timestamp_unit, text as ISO 8601",
     }
     return [
         *(_rule("expect_column_to_exist", f"{name} exists", mapping.format(name), column=name) for name in REQUIRED),

@@ -21,6 +21,8 @@ SUFFIXES = {".csv": ",", ".csv.gz": ",", ".tsv": "\t", ".tsv.gz": "\t", ".parque
 
 NULLS = ["", "null", "NULL", "None", "NA", "nan", "NaN"]
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
+YEAR_1 = -62_135_596_800
+"""The first second that has a date."""
 
 
 def read_events(data: DataSection) -> pd.DataFrame:
@@ -83,7 +85,7 @@ def read_table(path: str | Path, id_column: str, data: DataSection) -> pd.DataFr
 
 
 def parse_timestamps(values: pd.Series, unit: str = "s") -> "pd.Series[Any]":
-    """Turn times into Int64 seconds since 1970 UTC; NA where a value cannot be read.
+    """Turn times into Int64 seconds since 1970 UTC; NA where a value cannot be read, or lies before the year 1.
 
     Numbers, and text that is a number, are in `unit` (s, ms, us, ns); other text is ISO 8601; without a time zone
     it is UTC. Fractions of a second are cut off downwards.
@@ -91,11 +93,16 @@ def parse_timestamps(values: pd.Series, unit: str = "s") -> "pd.Series[Any]":
     >>> parse_timestamps(pd.Series(["1970-01-02", "90", "soon"])).tolist()
     [86400, 90, <NA>]
     """
+    seconds = _parsed(values, unit)
+    # So early is the least number there is, which stands for a missing time; one too late is the contract's to name.
+    return seconds.mask((seconds < YEAR_1).fillna(False))
+
+
+def _parsed(values: pd.Series, unit: str) -> "pd.Series[Any]":
     if pd.api.types.is_datetime64_any_dtype(values.dtype):
         return _seconds(pd.to_datetime(values, utc=True))
     if pd.api.types.is_integer_dtype(values.dtype):
-        seconds: pd.Series[Any] = values.astype("Int64") // PER_SECOND[unit]
-        return seconds
+        return values.astype("Int64") // PER_SECOND[unit]
     if pd.api.types.is_float_dtype(values.dtype):
         return _floor(values, unit)
     text = values.astype("str").str.strip()

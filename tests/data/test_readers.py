@@ -116,6 +116,10 @@ def test_what_cannot_be_read_is_left_to_the_contract(tmp_path: Path) -> None:
         (pd.to_datetime(["1970-01-02", None]), "ns", [86400, None]),
         ([date(1970, 1, 2), None], "s", [86400, None]),
         ([None, None], "s", [None, None]),
+        ([-(2**63), -(2**63) // 1000, -62135596801, -62135596800], "s", [None, None, None, -62135596800]),
+        ([-(2**63) // 1000, None, 7000.0], "ms", [None, None, 7]),
+        ([str(-(2**63)), "0001-01-01", "-62135596801"], "s", [None, -62135596800, None]),
+        (np.array([-(2**63) // 1000, 5000], "datetime64[ms]"), "s", [None, 5]),
     ],
 )
 def test_timestamps(values: list, unit: str, seconds: list[int | None]) -> None:
