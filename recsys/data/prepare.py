@@ -164,8 +164,10 @@ def _kept(
 
 def _repeated_rows(events: pd.DataFrame, user_code: IntArray, item_code: IntArray) -> BoolArray:
     """Rows that say exactly what an earlier row says, in every column."""
-    pair = user_code * (item_code.max(initial=0) + 1) + item_code
-    columns: dict[str, Any] = {"pair": pair, TIME: events[TIME].to_numpy(np.int64, na_value=-1)}
+    # From -1, which stands for a missing id: it has pairs of its own. So has a missing time one that nothing else has.
+    pair = user_code * (item_code.max(initial=0) + 2) + item_code
+    never = np.iinfo(np.int64).min
+    columns: dict[str, Any] = {"pair": pair, TIME: events[TIME].to_numpy(np.int64, na_value=never)}
     columns |= {name: pd.factorize(events[name])[0] for name in (RATING, EVENT) if name in events}
     return pd.DataFrame(columns, copy=False).duplicated().to_numpy()
 

@@ -65,6 +65,13 @@ def test_what_is_dropped_is_counted_by_its_first_reason() -> None:
     assert set(made.split.data.interactions.weight.tolist()) == {2.0}
 
 
+def test_a_complete_event_repeats_no_incomplete_one() -> None:
+    """Ann is user 0, bob user 1, and d the last item: it must not be next to what bob has not named."""
+    incomplete = [("ann", "a", None), ("bob", None, 5)]
+    rows = [*incomplete, *ROWS, ("ann", "a", -1), ("ann", "d", 5)]
+    assert dropped(prepare(frame(rows), None, None, config())) == {"incomplete": 2, "repeated pair": 1}
+
+
 def test_unrated_events_stay() -> None:
     rows = [(*row, None) for row in ROWS]
     assert dropped(prepare(frame(rows, "rating"), None, None, config(min_rating=3))) == {}
