@@ -67,7 +67,7 @@ def _features(new: Dataset, old: Dataset) -> sparse.csr_matrix | None:
         return None
     given, n = new.interactions.features, len(new.users)
     # Column 0 stands for names that are gone.
-    nothing = sparse.csr_matrix((n, 1), dtype=np.float32)
+    nothing = sparse.csr_matrix(np.zeros((n, 1), np.float32))
     place = {name: column for column, name in enumerate(new.user_feature_names, start=1)}
     columns = [place.get(name, 0) for name in old.user_feature_names]
     by_name = sparse.hstack([nothing] if given is None else [nothing, given], format="csc")[:, columns]

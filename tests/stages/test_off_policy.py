@@ -1,5 +1,7 @@
 """Logged answers as evidence: which of them count, what is rewarded, and how they reach the verdict."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -180,3 +182,19 @@ def test_a_model_against_itself(config, split, feedback, toy_bundle, tmp_path):
     assert found.slots == 300
     assert found.effective[0] == pytest.approx(found.effective[1])
     assert (found.gain.mean, found.gain.lo, found.gain.hi) == (0, 0, 0)
+
+
+def test_the_champion_is_asked_with_the_attributes_it_serves_by(config, split, feedback, toy_bundle, tmp_path):
+    bundle = toy_bundle(tmp_path / "ease", split, "time")
+    feedback.append([impression(request, 101, user="7") for request in range(3)], "test")
+
+    class Spy:
+        def score(self, history):
+            self.features = history.features.toarray().tolist()
+            return np.zeros((history.n_users, history.n_items), np.float32)
+
+    log = bundle.data.interactions
+    other = replace(bundle, data=bundle.data.with_interactions(replace(log, features=log.features[:, ::-1])))
+    challenger, champion = Spy(), Spy()
+    off_policy(config(bootstrap=200), split, challenger, Rebased(champion, other.data, split.data), other)
+    assert (challenger.features, champion.features) == ([[0, 1]], [[1, 0]])

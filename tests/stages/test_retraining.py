@@ -5,6 +5,8 @@ import pandas as pd
 import pytest
 
 from recsys import registry, tracking
+from recsys.hybrid import persistence
+from recsys.models.table import create
 from recsys.stages import promote, retraining
 from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import prepared_set
@@ -75,6 +77,28 @@ def test_new_users_and_items_are_counted_and_scored(grown):
     assert signals.drift.popularity_shift > 0.2
     assert signals.drift.ndcg is not None
     assert signals.drift.tested_ndcg > 0
+
+
+def test_the_champion_is_asked_with_the_attributes_it_serves_by(store, configure, toy_events, toy_bundle, tmp_path):
+    """Whatever is told of the same users since: the champion answers as before."""
+
+    def prepared(**told):
+        users = pd.DataFrame({"user_id": range(1, 61), **told})
+        users.to_csv(tmp_path / "users.csv", index=False)
+        config = configure(data={"users": str(tmp_path / "users.csv")}, retrain={"min_events": 10})
+        return config, prepared_set(preprocess(config)[0])
+
+    spend = np.arange(60)
+    split = prepared(spend=spend)[1].split
+    bundle = toy_bundle(tmp_path / "bundle", split)
+    persistence.save(create("fm", {"epochs": 1}).fit(split.data), bundle.folder / "serving")
+    number = registry.register(bundle.folder, "recsys-toy", tracking.start("toy", "run").id)
+    registry.promote("recsys-toy", number, {}, against=None)
+    more = events(range(1, 41), [101, 113] * 20)
+    pd.concat([toy_events(), more]).to_csv(tmp_path / "events.csv", index=False)
+    since = ({"spend": spend}, {"spend": spend[::-1] * 1.7}, {"camp": spend % 2})
+    same, *others = (retraining.signals(*prepared(**told)).drift for told in since)
+    assert others == [same, same]
 
 
 def test_items_it_cannot_know_are_no_drop_of_its_quality(grown):
