@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 from flows.form import configured
 from flows.server import check_mlflow, check_server
 from recsys import config as configuration
-from recsys.data.atomic import check_room
+from recsys.data.atomic import check_room, make_store
 from recsys.errors import InputError
 from tasks.settings import settle, settle_terminal
 
@@ -22,10 +22,12 @@ if TYPE_CHECKING:
 @contextmanager
 def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
     """Prefect, and MLflow where the flow is tracked, at hand for a flow; progress on stderr."""
-    check_room(Path(config.store))
+    store = Path(config.store)
+    check_room(store)
     if tracked:
         check_mlflow()
-    settle(Path(config.store))
+    make_store(store)  # Prefect makes its folder in it, and no more than that
+    settle(store)
     settle_terminal()
     _show_progress()
     logging.getLogger("recsys").info("starting Prefect%s …", " and MLflow" if tracked else "")
@@ -47,7 +49,7 @@ def with_server(config_file: Path) -> "Config":
     check_server()
     config = configured(str(config_file))
     store = Path(config.store)
-    store.mkdir(parents=True, exist_ok=True)  # Prefect makes its folder in it, and no more than that
+    make_store(store)
     settle(store)
     return config
 

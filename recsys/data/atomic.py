@@ -5,11 +5,12 @@ import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
+from tempfile import TemporaryFile
 from typing import Final
 
 from filelock import FileLock
 
-from recsys.errors import full_disk, no_room
+from recsys.errors import InputError, full_disk, no_room
 
 LEAST_ROOM: Final = 16 * 2**20
 """Bytes without which nothing is begun: Prefect's server and MLflow, whose databases come first, would not answer."""
@@ -24,6 +25,33 @@ def check_room(folder: Path) -> None:
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
     if shutil.disk_usage(there).free < LEAST_ROOM:
         raise no_room(folder)
+
+
+@contextmanager
+def writing(store: Path) -> Iterator[None]:
+    """Where a store cannot be made or written, say so.
+
+    Raises:
+        InputError: it cannot.
+    """
+    try:
+        yield
+    except OSError as error:
+        raise InputError(
+            f"the store {store} cannot be written: {error.strerror or error}; choose another folder, or get the right "
+            "to write there, which reading takes too"
+        ) from error
+
+
+def make_store(store: Path) -> None:
+    """Make the folder of a store where it is not there yet, and see that files can be made in it.
+
+    Raises:
+        InputError: they cannot.
+    """
+    with writing(store):
+        store.mkdir(parents=True, exist_ok=True)
+        TemporaryFile(dir=store).close()
 
 
 @contextmanager

@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
+from recsys.data.atomic import writing
 from recsys.errors import InputError, UnavailableError
 from recsys.feedback.tables import METADATA
 
@@ -150,14 +151,12 @@ def _sqlite(folder: Path) -> sa.Engine:
     path = folder / DATABASE
     engine = sa.create_engine(sa.URL.create("sqlite", database=str(path)), connect_args={"timeout": WAIT})
     sa.event.listen(engine, "connect", _set_up)
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
         # SQLite does not wait for others where it changes the kind of journal.
         with FileLock(folder / f".{DATABASE}.lock"), Database(engine).transaction() as connection:
             connection.exec_driver_sql("PRAGMA journal_mode = WAL")
             METADATA.create_all(connection)
-    except OSError as error:
-        raise InputError(f"the store {folder} cannot be written: {error.strerror}; choose another folder") from error
     return engine
 
 

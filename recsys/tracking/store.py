@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from filelock import FileLock
 
+from recsys.data.atomic import writing
 from recsys.errors import InputError, UnavailableError
 from recsys.tracking.patience import QUIET, Patient, absence, where
 
@@ -48,10 +49,8 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
     folder = Path(store).absolute()
     if not (create or is_there(folder)):
         raise InputError(f"no store at {folder}; make one with recsys run CONFIG, or name another with --store")
-    try:
+    with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"the store {folder} cannot be made: {error.strerror}; choose another folder") from error
     with counted():
         import mlflow
         from mlflow.exceptions import MlflowException
@@ -67,7 +66,9 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
                 os.environ.pop(name, None)
             _State.folder, _State.is_local = folder, not wanted[URI]
         # Two processes that migrate a fresh database at once leave it broken for ever.
-        with lock("mlflow"):
+        with writing(folder):
+            held = lock("mlflow").acquire()
+        with held:
             try:
                 mlflow.MlflowClient().search_experiments(max_results=1)
             except (MlflowException, SQLAlchemyError) as error:

@@ -1,10 +1,15 @@
 """Files and folders that are complete or absent."""
 
+import os
+import tempfile
 from pathlib import Path
 
 import pytest
 
-from recsys.data.atomic import new_file, new_folder
+from recsys.data.atomic import make_store, new_file, new_folder
+from recsys.errors import InputError
+
+NOBODY = 65534
 
 
 def names(folder: Path) -> set[str]:
@@ -63,3 +68,16 @@ def test_a_file_is_the_old_one_until_the_new_one_is_complete(tmp_path: Path) -> 
         write_half_a_file(final)
     assert final.read_text() == "new"
     assert [path.name for path in final.parent.iterdir()] == ["file"]
+
+
+def test_a_store_that_cannot_be_written_is_told() -> None:
+    me = os.geteuid()
+    # Not in `tmp_path`, which only I may enter.
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o555)
+        os.seteuid(me or NOBODY)  # root may write anywhere
+        try:
+            with pytest.raises(InputError, match=f"the store {folder} cannot be written: Permission denied; choose"):
+                make_store(Path(folder))
+        finally:
+            os.seteuid(me)

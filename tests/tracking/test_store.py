@@ -244,8 +244,15 @@ def test_a_deleted_experiment_says_how_to_get_it_back(store):
 
 def test_a_store_that_cannot_be_made_or_opened(tmp_path):
     (tmp_path / "file").write_text("")
-    with pytest.raises(InputError, match=r"the store .*file/store cannot be made: .*choose another folder"):
+    with pytest.raises(InputError, match=r"the store .*file/store cannot be written: .*choose another folder"):
         tracking.open_store(tmp_path / "file" / "store")
     (tmp_path / "mlflow.db").write_text("this is no database, and it is longer than a header of one would be")
     with pytest.raises(InputError, match=r"MLflow cannot open sqlite:.*mlflow.db"):
         tracking.open_store(tmp_path)
+
+
+def test_a_lock_that_somebody_else_owns(store):
+    (store / ".mlflow.lock").unlink()
+    (store / ".mlflow.lock").mkdir()  # as closed to everybody as a file of another user is to all but root
+    with pytest.raises(InputError, match=r"the store .* cannot be written: .*choose another folder"):
+        tracking.open_store(store, create=False)
