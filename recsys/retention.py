@@ -9,11 +9,13 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import PurePosixPath
 from typing import Any, Final
 
 from recsys import registry
+from recsys.errors import InputError
 from recsys.registry import CHAMPION, LOGGED, PREVIOUS, Version
-from recsys.tracking import artifacts_at, client, counted, lock, patiently
+from recsys.tracking import REGISTRY_URI, artifacts_at, client, counted, lock, patiently
 
 PIPELINE, MONITOR = "pipeline", "monitor"
 """What the tag `role` says of runs that stand under no other."""
@@ -97,8 +99,16 @@ def families(experiment: str) -> list[Family]:
     ]
 
 
-def unregistered(experiment: str) -> list[Unregistered]:
-    """Bundles of an experiment that no version of any model leads to, the newest among them perhaps not yet."""
+def unregistered(experiment: str, model: str) -> list[Unregistered]:
+    """Bundles of an experiment that no version of any model leads to, the newest among them perhaps not yet.
+
+    Args:
+        experiment: name.
+        model: that whoever trains in it registers.
+
+    Raises:
+        InputError: there are such bundles, and the registry has never heard of the model: it is another one.
+    """
     with counted():
         import mlflow
 
@@ -108,12 +118,15 @@ def unregistered(experiment: str) -> list[Unregistered]:
         bundles = patiently(
             lambda: mlflow.search_logged_models([where.experiment_id], f"name = '{LOGGED}'", output_format="list")
         )
-    registered = " ".join(_places().values())
-    return [
-        Unregistered(one.model_id, one.artifact_location, one.creation_timestamp / 1000)
-        for one in bundles
-        if one.model_id not in registered
-    ]
+        registered = " ".join(_places().values())
+        left = [one for one in bundles if one.model_id not in registered]
+        # One that is not READY was killed on its way to the registry, perhaps the very first.
+        if any(one.status == "READY" for one in left) and not client().search_registered_models(f"name = '{model}'"):
+            raise InputError(
+                f"bundles of {experiment} are here, but the registry knows no model {model}, so that each would look "
+                f"as if nobody needed it: set {REGISTRY_URI} as where it was trained"
+            )
+    return [Unregistered(one.model_id, one.artifact_location, one.creation_timestamp / 1000) for one in left]
 
 
 def copied(versions: Iterable[Version]) -> dict[int, str]:
@@ -128,24 +141,29 @@ def copied(versions: Iterable[Version]) -> dict[int, str]:
 def mib_of(version: Version) -> float:
     """Size of a version's bundle, MiB; 0 where its artifacts are gone."""
     with counted():
-        return _mib(_bundle(version).artifact_location)
+        return _mib(client().get_model_version_download_uri(version.model, str(version.number)))
 
 
 def delete(version: Version) -> bool:
-    """Delete a version for good, with its artifacts, unless it is champion or the one before.
+    """Delete a version for good, unless it is champion or the one before; its artifacts too, unless a copy shares them.
 
     Returns:
         Whether it was deleted.
     """
     with counted(), lock("registry"):
-        now = registry.find(version.model, version.number) or version
-        if KEPT & {*now.aliases}:
+        now = registry.find(version.model, version.number)
+        if now is None or KEPT & {*now.aliases}:
             return False
-        bundle = _bundle(version)
-        # The artifacts first: killed between the two, nothing is left that no version leads to.
-        artifacts_at(bundle.artifact_location).delete_artifacts()
+        places = _places()
+        place = places.pop((version.model, version.number))
+        shared = place in places.values()
+        if not shared:
+            # The artifacts first: killed between the two, nothing is left that no version leads to.
+            artifacts_at(place).delete_artifacts()
         client().delete_model_version(version.model, str(version.number))
-        client().delete_logged_model(bundle.model_id)
+        if not shared:
+            # MLflow keeps the artifacts of a logged model in a folder of its id.
+            client().delete_logged_model(PurePosixPath(place).parent.name)
     return True
 
 
@@ -164,12 +182,6 @@ def _places() -> dict[tuple[str, int], str]:
             (one.name, int(one.version)): client().get_model_version_download_uri(one.name, one.version)
             for one in patiently(mlflow.search_model_versions)
         }
-
-
-def _bundle(version: Version) -> Any:
-    """What MLflow calls the logged model behind a version."""
-    source = client().get_model_version(version.model, str(version.number)).source
-    return client().get_logged_model(source.removeprefix("models:/"))
 
 
 def _leaves_first(run: Any, under: dict[str | None, list[Any]]) -> Iterator[Any]:

@@ -73,8 +73,13 @@ def rules(config: Config) -> dict[str, str]:
 
 
 def survey(config: Config) -> list[Item]:
-    """Everything that there are rules for, in their order; touches nothing. The tracking store is open."""
-    versions = registry.versions(config.model_name)
+    """Everything that there are rules for, in their order; touches nothing. The tracking store is open.
+
+    Raises:
+        InputError: the registry is not the one that the store's bundles were registered in.
+    """
+    known = registry.versions()
+    versions = [one for one in known if one.model == config.model_name]
     staying = _staying(config, versions)
     return [
         *_batches(config),
@@ -86,9 +91,9 @@ def survey(config: Config) -> list[Item]:
         ),
         *(
             Item(UNREGISTERED, one.id, one.mib, _in_use(one.made, config), one.delete)
-            for one in retention.unregistered(config.name)
+            for one in retention.unregistered(config.name, config.model_name)
         ),
-        *_runs(config, {one.run_id: one for one in versions if one.number in staying}),
+        *_runs(config, {one.run_id: one for one in known if one not in versions or one.number in staying}),
     ]
 
 
@@ -174,7 +179,7 @@ def _runs(config: Config, needed: Mapping[str | None, Version]) -> Iterator[Item
         for place, family in enumerate(one for one in found if one.role == role):
             stays = "among the newest" if place < config.retention.runs else None
             if family.id in needed:
-                stays = f"made version {needed[family.id].number}"
+                stays = f"made {needed[family.id].model} {needed[family.id].number}"
             when = f"{family.started:%Y-%m-%d %H:%M} UTC"
             name = f"{family.id}: {family.name}, {when}, {len(family.members)} runs in all"
             yield Item(kind, name, family.mib, stays, family.delete)

@@ -88,7 +88,7 @@ def test_every_item_with_its_reason(recsys, store):
     assert items["version", "recsys-shop 2 (champion)"] == "has an alias"
     assert items["version", "recsys-shop 6"] is None
     runs = [stays for (kind, _), stays in items.items() if kind == "pipeline run"]
-    assert sorted(map(str, runs)) == ["None"] * 4 + ["among the newest", "made version 2", "made version 7"]
+    assert sorted(map(str, runs)) == ["None"] * 4 + ["among the newest", "made recsys-shop 2", "made recsys-shop 7"]
 
 
 @pytest.mark.parametrize(

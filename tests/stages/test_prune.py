@@ -194,16 +194,23 @@ class TestVersions:
         assert (gone.kind, gone.name) == (UNREGISTERED, left.model_id)
         assert gone.mib > 0
         assert registry.download(registry.versions()[0]).is_dir(), "one that a version leads to is another thing"
-        assert retention.unregistered("toy") == []
+        assert retention.unregistered("toy", "recsys-toy") == []
 
     def test_runs_of_versions_that_stay_stay(self, configure, store, register):
         register(3)
         config = configure(store=store, retention={"versions": 0, "runs": 1})
         registry.promote("recsys-toy", 1, {}, against=None)
-        assert sorted(staying(config, PIPELINE).values()) == ["made version 1", "made version 3"]
+        assert sorted(staying(config, PIPELINE).values()) == ["made recsys-toy 1", "made recsys-toy 3"]
         prune(config)
         registry.keep("recsys-toy", 3, {"promotion.promoted": False}, against=1, report={"gain": 0})
         assert [one.number for one in registry.versions()] == [1, 3], "the verdict went to the runs of both"
+
+    def test_a_run_of_another_model_s_version_stays(self, configure, store, register):
+        register(2)
+        tracking.client().copy_model_version("models:/recsys-toy/1", "in-production")
+        tracking.client().delete_model_version("recsys-toy", "1")
+        config = configure(store=store, retention={"runs": 1})
+        assert sorted(staying(config, PIPELINE).values()) == ["made in-production 1", "made recsys-toy 2"]
 
 
 class TestRuns:
