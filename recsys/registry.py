@@ -16,7 +16,7 @@ from recsys import records
 from recsys.data.atomic import room
 from recsys.errors import DiskFullError, InputError, did_you_mean
 from recsys.packing import pack, unpacked
-from recsys.tracking import artifacts_at, client, counted, lock, patiently
+from recsys.tracking import artifacts_at, client, counted, fetched, lock, patiently
 
 CHAMPION, PREVIOUS, CHALLENGER = "champion", "previous", "challenger"
 LOGGED: Final = "recsys"
@@ -138,11 +138,10 @@ def find(model: str, number: int | None) -> Version | None:
 
 
 def download(version: Version) -> Path:
-    """Folder of a version's bundle on this machine; fetched where the store is elsewhere."""
+    """Folder of a version's bundle on this machine, for as long as this process lives where the store is elsewhere."""
     with counted():
-        from mlflow.artifacts import download_artifacts
-
-        return unpacked(Path(patiently(lambda: download_artifacts(version.uri))))
+        place = client().get_model_version_download_uri(version.model, str(version.number))
+        return unpacked(patiently(lambda: fetched(place)))
 
 
 def history(model: str) -> list[records.Move]:

@@ -12,6 +12,7 @@ from recsys import registry, tracking
 from recsys.errors import InputError
 from recsys.promotion import refuse
 from recsys.serving.bundle import Bundle
+from tests.servers import Mlflow
 
 VERDICT = refuse("champion v1 reaches into the test window").tags()
 
@@ -178,3 +179,33 @@ def test_two_processes_promote_at_once_and_no_promotion_is_lost(store):
     assert {now["champion"], now["previous"]} == {2, 3}
     assert tags(now["previous"])["promotion.replaced_by"] == str(now["champion"])
     assert tags(now["champion"])["promotion.replaced"] == str(now["previous"])
+
+
+LOOK = """
+import sys
+from pathlib import Path
+from recsys import registry, tracking
+from recsys.serving.bundle import Bundle
+tracking.open_store(sys.argv[1])
+(version,) = registry.versions()
+bundles = [Bundle.load(registry.download(version)) for _ in range(2)]
+assert bundles[0].folder == bundles[1].folder, "it was fetched twice"
+assert bundles[0].serving.name == "ease"
+print(bundles[0].folder)
+"""
+
+
+def test_a_bundle_from_a_server_is_fetched_once_and_gone_with_the_process(toy_bundle, tmp_path, monkeypatch):
+    temporary = tmp_path / "temporary"
+    for folder in ("server", "temporary"):
+        (tmp_path / folder).mkdir()
+    with Mlflow(tmp_path / "server") as server:
+        monkeypatch.setenv(tracking.URI, server.url)
+        tracking.open_store(tmp_path / "store")
+        toy_bundle(tmp_path / "bundle")
+        registry.register(tmp_path / "bundle", "recsys-toy", tracking.start("toy", "run").id)
+        command = [sys.executable, "-c", LOOK, str(tmp_path / "store")]
+        environment = {**os.environ, "TMPDIR": str(temporary)}
+        done = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.startswith(str(temporary))
+    assert list(temporary.iterdir()) == []

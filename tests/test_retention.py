@@ -48,5 +48,5 @@ def test_a_registry_that_never_heard_of_the_model_does_not_decide_over_its_bundl
     shutil.copy(fresh_database, tmp_path / "another.db")
     monkeypatch.setenv(tracking.REGISTRY_URI, f"sqlite:///{tmp_path}/another.db")
     tracking.open_store(store)
-    with pytest.raises(InputError, match=r"the registry knows no model recsys-toy, .* set MLFLOW_REGISTRY_URI as where"):
+    with pytest.raises(InputError, match=r"the registry knows no model recsys-toy, .* set MLFLOW_REGISTRY_URI"):
         retention.unregistered("toy", "recsys-toy")

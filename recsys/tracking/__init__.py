@@ -1,6 +1,6 @@
 """Tracking: the door to MLflow's runs, by explicit run ids only, with the time spent inside MLflow counted."""
 
-from recsys.tracking.artifacts import artifacts_at
+from recsys.tracking.artifacts import artifacts_at, fetched
 from recsys.tracking.experiments import introduce
 from recsys.tracking.patience import PATIENCE, QUIET, patiently, shown_at, where
 from recsys.tracking.runs import Run, end_left, start
@@ -17,6 +17,7 @@ __all__ = [
     "client",
     "counted",
     "end_left",
+    "fetched",
     "introduce",
     "is_there",
     "lock",
