@@ -186,6 +186,7 @@ def promote(
         ChampionChangedError: the champion is not `against` any more; judge again.
     """
     with counted(), lock("registry"):
+        complete(model)
         replaced = champion(model)
         if replaced == number:
             return _alias(model, PREVIOUS)
@@ -201,11 +202,7 @@ def promote(
             records.tag(model, number, {**(forced if why else {}), "promotion.replaced": replaced})
             if replaced is not None:
                 records.tag(model, replaced, {"promotion.replaced_by": number, "promotion.replaced_at": records.now()})
-                client().set_registered_model_alias(model, PREVIOUS, replaced)
-            # Last of the two: a killed promotion leaves the old champion in place, and the next one repeats it.
-            client().set_registered_model_alias(model, CHAMPION, number)
-        if _alias(model, CHALLENGER) == number:
-            client().delete_registered_model_alias(model, CHALLENGER)
+            _move(model, replaced, number)
         return replaced
 
 
@@ -242,13 +239,11 @@ def rollback(model: str, why: str | None = None) -> tuple[int | None, int]:
         names = sorted({one.model for one in versions()})
         if model not in names:
             raise InputError(f"no model is called {model!r}: {did_you_mean(model, names)}")
-        old, new = champion(model), _alias(model, PREVIOUS)
-        cut = records.unfinished(model, old)
+        cut = complete(model)
         if cut and cut.kind == "rollback":
-            # The alias has moved already: going on, not going back once more.
-            _make_previous(model, cut.old)
-            records.finish(model)
+            # Going on, not going back once more.
             return cut.old, cut.new
+        old, new = champion(model), _alias(model, PREVIOUS)
         if new is None or new == old:
             listed = ", ".join(map(str, versions(model)))
             raise InputError(f"{model} has no previous champion to go back to; versions: {listed or 'none'}")
@@ -257,9 +252,17 @@ def rollback(model: str, why: str | None = None) -> tuple[int | None, int]:
             records.tag(model, new, note)
             if old is not None:
                 records.tag(model, old, note)
-            client().set_registered_model_alias(model, CHAMPION, new)
-            _make_previous(model, old)
+            _move(model, old, new)
         return old, new
+
+
+def complete(model: str) -> records.Move | None:
+    """End a move that was killed between its aliases; gives it. The caller holds the lock of the registry."""
+    cut = records.unfinished(model, champion(model))
+    if cut:
+        _move(model, cut.old, cut.new)
+        records.finish(model)
+    return cut
 
 
 def _all(search: Callable[..., Any], **how: Any) -> Iterator[Any]:
@@ -278,11 +281,15 @@ def _alias(model: str, alias: str) -> int | None:
     return found[0].number if found else None
 
 
-def _make_previous(model: str, number: int | None) -> None:
-    if number is None:
+def _move(model: str, old: int | None, new: int) -> None:
+    # The champion first: what it was is in the log, where `complete` finds it after a kill; what was previous is not.
+    client().set_registered_model_alias(model, CHAMPION, new)
+    if find(model, old):
+        client().set_registered_model_alias(model, PREVIOUS, old)
+    elif _alias(model, PREVIOUS) == new:
         client().delete_registered_model_alias(model, PREVIOUS)
-    else:
-        client().set_registered_model_alias(model, PREVIOUS, number)
+    if _alias(model, CHALLENGER) == new:
+        client().delete_registered_model_alias(model, CHALLENGER)
 
 
 def _tell(

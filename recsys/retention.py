@@ -151,6 +151,7 @@ def delete(version: Version) -> bool:
         Whether it was deleted.
     """
     with counted(), lock("registry"):
+        registry.complete(version.model)
         now = registry.find(version.model, version.number)
         if now is None or KEPT & {*now.aliases}:
             return False

@@ -4,7 +4,7 @@ import shutil
 
 import pytest
 
-from recsys import registry, retention, tracking
+from recsys import records, registry, retention, tracking
 from recsys.errors import InputError
 from recsys.serving.bundle import Bundle
 
@@ -50,3 +50,14 @@ def test_a_registry_that_never_heard_of_the_model_does_not_decide_over_its_bundl
     tracking.open_store(store)
     with pytest.raises(InputError, match=r"the registry knows no model recsys-toy, .* set MLFLOW_REGISTRY_URI"):
         retention.unregistered("toy", "recsys-toy")
+
+
+def test_what_a_killed_promotion_had_not_called_previous_yet_is_not_deleted(registered):
+    _, second, _ = registered(3)
+    registry.promote("recsys-toy", 1, {}, against=None)
+    registry.promote("recsys-toy", 2, {}, against=1)
+    with pytest.raises(KeyboardInterrupt), records.moving("recsys-toy", "gate", 2, 3):
+        tracking.client().set_registered_model_alias("recsys-toy", "champion", 3)
+        raise KeyboardInterrupt
+    assert retention.delete(second) is False
+    assert registry.rollback("recsys-toy") == (3, 2)

@@ -39,9 +39,6 @@ def promote(
     tracking.open_store(store, create=False)
     version = pick(model, registry.versions())
     against = registry.champion(version.model)
-    if against == version.number:
-        typer.echo(f"{version.model}: version {version.number} is the champion already; nothing was changed")
-        return
     try:
         registry.promote(version.model, version.number, {}, against=against, why=reason)
     except registry.ChampionChangedError as error:
@@ -49,6 +46,9 @@ def promote(
             f"the champion of {version.model} changed at this very moment; look at recsys history {version.model}, "
             "and ask again if you still want to"
         ) from error
+    if against == version.number:
+        typer.echo(f"{version.model}: version {version.number} is the champion already; nothing was changed")
+        return
     old = "; there was no champion" if against is None else f", in place of version {against}"
     typer.echo(f"{version.model}: version {version.number} is champion by your decision{old}")
     for failed in _failed(version.tags):

@@ -189,22 +189,30 @@ class TestRollback:
 
 
 class TestKilled:
-    """Promotion moves `previous`, then `champion`; rollback the other way round. The same command again ends it."""
+    """The champion moves, then `previous`. The same command again ends it."""
 
     def killed(self, store, before, *words):
         command = [sys.executable, "-c", KILLED.replace("KILL_BEFORE", str(before)), *words, "--store", str(store)]
         done = subprocess.run(command, capture_output=True, text=True, check=False)
         assert done.returncode == -signal.SIGKILL, done.stderr
 
-    @pytest.mark.parametrize("before", [1, 2])
-    def test_forced(self, recsys, store, before):
-        words = ("promote", "--model", "recsys-toy/3", "--force", "--why", "asked")
-        self.killed(store, before, *words)
-        assert aliases()["champion"] == 2
-        assert moves() == FIRST, "what did not happen is not in the log"
-        assert recsys(*words)[0] == 0
+    FORCED = ("promote", "--model", "recsys-toy/3", "--force", "--why", "asked")
+
+    @pytest.mark.parametrize(("before", "now", "log"), [(1, 2, FIRST), (2, 3, [*FIRST, ("forced", 2, 3, "asked")])])
+    def test_forced(self, recsys, store, before, now, log):
+        self.killed(store, before, *self.FORCED)
+        assert aliases()["champion"] == now
+        assert moves() == log, "what did not happen is not in the log"
+        assert recsys(*self.FORCED)[0] == 0
         assert aliases() == {"champion": 3, "previous": 2}
         assert moves() == [*FIRST, ("forced", 2, 3, "asked")]
+
+    @pytest.mark.parametrize(("before", "back"), [(1, 1), (2, 2)])
+    def test_forced_and_taken_back(self, recsys, store, before, back):
+        """Whichever of the two was champion, the one before it is not lost."""
+        self.killed(store, before, *self.FORCED)
+        assert recsys("rollback")[0] == 0
+        assert aliases()["champion"] == back
 
     @pytest.mark.parametrize(("before", "now", "log"), [(1, 2, FIRST), (2, 1, [*FIRST, ("rollback", 2, 1, None)])])
     def test_rollback(self, recsys, store, before, now, log):
