@@ -7,6 +7,7 @@ place. Whoever writes holds the lock of the registry (`recsys.registry`).
 """
 
 import json
+import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
@@ -14,6 +15,8 @@ from datetime import UTC, datetime
 from typing import Any, Final, Literal
 
 from recsys.tracking import client
+
+log = logging.getLogger("recsys.promote")
 
 PREFIX: Final = "move."
 LONGEST_WHY: Final = 2000
@@ -120,7 +123,7 @@ def verdict(
         number: of the challenger.
         tags: `promotion.…` -> text.
         against: number of the champion, which exists; none: there was none.
-        report: plain values for the artifacts; none: no artifacts.
+        report: plain values for the artifacts; none: no artifacts. A run that somebody deleted takes none.
     """
     whole = {"model": model, "version": number, "against": against, "time": now(), **(report or {})}
     sides = [(number, "promotion.", {**tags, "promotion.time": now()}, "verdict.json")]
@@ -136,7 +139,7 @@ def verdict(
                 client().delete_model_version_tag(model, str(one), name)
         tag(model, one, said)
         if report is not None and known.run_id:
-            client().log_dict(known.run_id, whole, file)
+            _keep(known.run_id, whole, file)
 
 
 def tag(model: str, number: int, tags: Mapping[str, Any]) -> None:
@@ -153,6 +156,18 @@ def text(tags: Mapping[str, Any]) -> dict[str, str]:
 def now() -> str:
     """ISO 8601, UTC, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+def _keep(run_id: str, whole: Mapping[str, Any], file: str) -> None:
+    """Keep a verdict under a run; where somebody deleted that, the tags have to do."""
+    from mlflow.exceptions import MlflowException
+
+    try:
+        client().log_dict(run_id, dict(whole), file)
+    except MlflowException as error:
+        if error.error_code != "RESOURCE_DOES_NOT_EXIST":
+            raise
+        log.warning("run %s is gone, and %s with it; the same is said by tags of the version", run_id, file)
 
 
 def _read(model: str) -> list[tuple[int, Move]]:

@@ -91,3 +91,13 @@ def test_without_a_champion_only_the_challenger_is_told(versions):
     records.verdict(MODEL, 2, {"promotion.promoted": "true"}, None, None)
     assert set(tags(2)) == {"promotion.promoted", "promotion.time"}
     assert tags(1) == {}
+
+
+def test_a_verdict_on_a_version_whose_run_is_gone_is_told_by_its_tags(versions, caplog):
+    gone = tracking.client().get_model_version(MODEL, "1").run_id
+    tracking.client()._tracking_client.store._hard_delete_run(gone)
+    records.verdict(MODEL, 2, {"promotion.promoted": "true"}, 1, {"gain": 0.1})
+    assert tags(1)["judged.promoted"] == "true"
+    assert caplog.messages == [
+        f"run {gone} is gone, and judged/verdict-v2.json with it; the same is said by tags of the version"
+    ]
