@@ -29,6 +29,7 @@ from prefect.utilities.templating import apply_values
 from prefect.workers.process import ProcessWorker
 
 from flows.shipped import shipped
+from recsys.addresses import without_login
 from recsys.config import Config
 
 FILE = "prefect.yaml"
@@ -85,7 +86,7 @@ def lines(deployments: list[RunnerDeployment]) -> list[str]:
     """What is there now, when it runs, and where to look, for a terminal."""
     width = max(len(one.full_name) for one in deployments)
     told = [f"  {one.full_name:{width}}  {_when(one)}" for one in deployments]
-    return [*told, f"Forms, schedules and runs: {PREFECT_UI_URL.value()}/deployments"]
+    return [*told, f"Forms, schedules and runs: {without_login(str(PREFECT_UI_URL.value()))}/deployments"]
 
 
 class _Runner(Runner):

@@ -2,8 +2,10 @@
 
 import os
 import urllib.request
+from http.client import HTTPException
 from urllib.error import HTTPError
 
+from recsys.addresses import masked, without_login
 from recsys.errors import InputError
 from recsys.tracking import URI, shown_at
 
@@ -11,6 +13,8 @@ URL = "PREFECT_API_URL"
 START = f"make stack starts one, or prefect server start; then export {URL}=http://127.0.0.1:4200/api"
 PATIENCE = 10
 """Seconds in which it has to answer."""
+WRONG = (OSError, ValueError, HTTPException)
+"""Nobody is there; what is set is no address; what answers does not speak HTTP."""
 
 
 def check_mlflow() -> None:
@@ -26,7 +30,7 @@ def check_mlflow() -> None:
         urllib.request.urlopen(f"{url}/health", timeout=PATIENCE).close()
     except HTTPError:
         return  # that is an answer
-    except (OSError, ValueError) as error:
+    except WRONG as error:
         raise InputError(
             f"MLflow at {url} does not answer ({error}): start its server; without {URI}, runs are kept in the store"
         ) from error
@@ -42,9 +46,9 @@ def check_server() -> None:
     if not url:
         raise InputError(f"deployments live on a Prefect server, and {URL} names none; {START}")
     try:
-        with urllib.request.urlopen(f"{url}/health", timeout=PATIENCE) as answer:
+        with urllib.request.urlopen(f"{without_login(url)}/health", timeout=PATIENCE) as answer:
             healthy = answer.read() == b"true"
-    except (OSError, ValueError) as error:  # nobody is there; what is set is no address
-        raise InputError(f"no Prefect server answers at {url} ({error}); {START}") from error
+    except WRONG as error:
+        raise InputError(f"no Prefect server answers at {masked(url)} ({error}); {START}") from error
     if not healthy:
-        raise InputError(f"what answers at {url} is no Prefect server; {START}")
+        raise InputError(f"what answers at {masked(url)} is no Prefect server; {START}")

@@ -12,6 +12,7 @@ from prefect.settings import PREFECT_API_URL
 from prefect.utilities.urls import url_for
 
 from recsys import tracking
+from recsys.addresses import without_login
 from recsys.registry import describe
 from recsys.report.figures import hybrid_weights, png
 from recsys.report.markdown import (
@@ -61,7 +62,8 @@ def flow_run_tags() -> dict[str, str]:
 
 def _flow_run_url() -> str | None:
     # The server that Prefect starts where none is named shows no pages, and is gone after the run.
-    return url_for("flow-run", obj_id=flow_run.id) if PREFECT_API_URL.value() else None
+    url = url_for("flow-run", obj_id=flow_run.id) if PREFECT_API_URL.value() else None
+    return url and without_login(url)
 
 
 @step("report on {card.dataset.name}")

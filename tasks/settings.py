@@ -3,6 +3,8 @@
 import os
 from pathlib import Path
 
+from recsys.addresses import bypass_proxies
+
 QUIET = {
     "DO_NOT_TRACK": "1",
     "PREFECT_SERVER_ANALYTICS_ENABLED": "false",
@@ -27,10 +29,14 @@ RELIABLE = {
 
 
 def settle(store: Path) -> None:
-    """Set what is not set; Prefect's own files go under the store unless PREFECT_HOME or PREFECT_API_URL say else."""
+    """Set what is not set; Prefect's own files go under the store unless PREFECT_HOME or PREFECT_API_URL say else.
+
+    No proxy is asked for servers of this machine.
+    """
     for name, value in (QUIET | RELIABLE).items():
         os.environ.setdefault(name, value)
     os.environ.setdefault("PREFECT_HOME", str(store.absolute() / "prefect"))
+    bypass_proxies(os.environ.get("RECSYS_HOST", ""))
 
 
 def settle_terminal() -> None:

@@ -52,12 +52,17 @@ def test_a_registry_that_never_heard_of_the_model_does_not_decide_over_its_bundl
         retention.unregistered("toy", "recsys-toy")
 
 
+def killed_between_its_aliases(old, new):
+    with records.moving("recsys-toy", "gate", old, new):
+        tracking.client().set_registered_model_alias("recsys-toy", "champion", new)
+        raise KeyboardInterrupt
+
+
 def test_what_a_killed_promotion_had_not_called_previous_yet_is_not_deleted(registered):
     _, second, _ = registered(3)
     registry.promote("recsys-toy", 1, {}, against=None)
     registry.promote("recsys-toy", 2, {}, against=1)
-    with pytest.raises(KeyboardInterrupt), records.moving("recsys-toy", "gate", 2, 3):
-        tracking.client().set_registered_model_alias("recsys-toy", "champion", 3)
-        raise KeyboardInterrupt
+    with pytest.raises(KeyboardInterrupt):
+        killed_between_its_aliases(2, 3)
     assert retention.delete(second) is False
     assert registry.rollback("recsys-toy") == (3, 2)

@@ -24,10 +24,10 @@ def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
     """Prefect, and MLflow where the flow is tracked, at hand for a flow; progress on stderr."""
     store = Path(config.store)
     check_room(store)
+    settle(store)
     if tracked:
         check_mlflow()
     make_store(store)  # Prefect makes its folder in it, and no more than that
-    settle(store)
     settle_terminal()
     _show_progress()
     logging.getLogger("recsys").info("starting Prefect%s …", " and MLflow" if tracked else "")
@@ -45,12 +45,11 @@ def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
 
 def with_server(config_file: Path) -> "Config":
     """The configuration of a command that needs a Prefect server, once that has answered."""
-    configuration.load(config_file)
+    store = Path(configuration.load(config_file).store)
+    settle(store)
     check_server()
     config = configured(str(config_file))
-    store = Path(config.store)
     make_store(store)
-    settle(store)
     return config
 
 

@@ -14,6 +14,7 @@ from flows.shipped import shipped
 from flows.stack import leftovers, machine, postgres
 from flows.stack.description import Description, read
 from flows.stack.supervisor import Supervisor, configuration
+from recsys.addresses import bypass_proxies
 from recsys.errors import InputError
 
 FILES, AUTH = ("docker/compose.yaml",), ("docker/compose.auth.yaml",)
@@ -34,6 +35,7 @@ def run(store: Path, tell: Callable[[str], None], *, auth: bool) -> None:
     """
     folder = store.absolute() / "stack"
     chosen, tools = machine.values(folder, os.environ, auth=auth), postgres.tools()
+    bypass_proxies(*(host for name, host in chosen.items() if name.endswith("_HOST")))
     supervisor = Supervisor(folder, tools)
     with _held(folder), _interruptible():
         if ended := leftovers.end(folder):

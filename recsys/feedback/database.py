@@ -13,6 +13,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.dialects.postgresql import psycopg
 from sqlalchemy.exc import ArgumentError, DatabaseError, OperationalError
 
+from recsys.addresses import masked
 from recsys.data.atomic import writing
 from recsys.errors import InputError, UnavailableError
 from recsys.feedback.tables import METADATA
@@ -36,7 +37,7 @@ class Database:
         """The database as it may be shown: a path, or a URL without its password."""
         url = self._engine.url
         backend = url.get_backend_name()
-        return str(url.database) if backend == "sqlite" else str(url.set(drivername=backend))
+        return str(url.database) if backend == "sqlite" else masked(str(url.set(drivername=backend)))
 
     @contextmanager
     def transaction(self, *, writes: bool = False) -> Iterator[sa.Connection]:

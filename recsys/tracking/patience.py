@@ -9,8 +9,8 @@ import socket
 import time
 from collections.abc import Callable, Iterator
 from typing import Any, Final, TypeVar
-from urllib.parse import urlsplit
 
+from recsys.addresses import masked, without_login
 from recsys.errors import InputError
 
 log = logging.getLogger("recsys.tracking")
@@ -120,9 +120,7 @@ def absence(error: BaseException) -> str | None:
 
 def where() -> str:
     """The tracking URI as it may be shown: without a password."""
-    uri = _tracking_uri()
-    parts = urlsplit(uri)
-    return uri.replace(f":{parts.password}@", ":***@") if parts.password else uri
+    return masked(_tracking_uri())
 
 
 def shown_at(uri: str | None = None) -> str | None:
@@ -131,10 +129,8 @@ def shown_at(uri: str | None = None) -> str | None:
     Args:
         uri: default: that of the open store.
     """
-    parts = urlsplit(_tracking_uri() if uri is None else uri)
-    if parts.scheme not in ("http", "https"):
-        return None
-    return parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl().rstrip("/")
+    uri = _tracking_uri() if uri is None else uri
+    return without_login(uri).rstrip("/") if uri.lower().startswith(("http://", "https://")) else None
 
 
 def _tracking_uri() -> str:

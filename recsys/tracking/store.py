@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Final, cast
 
 from filelock import FileLock
 
+from recsys.addresses import bypass_proxies
 from recsys.data.atomic import writing
 from recsys.errors import InputError, UnavailableError
 from recsys.tracking.patience import QUIET, Patient, absence, where
@@ -46,6 +47,7 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
     """
     for name, value in QUIET.items():
         os.environ.setdefault(name, value)
+    bypass_proxies()
     folder = Path(store).absolute()
     if not (create or is_there(folder)):
         raise InputError(f"no store at {folder}; make one with recsys run CONFIG, or name another with --store")

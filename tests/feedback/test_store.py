@@ -7,10 +7,11 @@ import time
 from dataclasses import asdict
 
 import pytest
+import sqlalchemy as sa
 
 from recsys.errors import InputError
 from recsys.feedback import store as module
-from recsys.feedback.database import URL
+from recsys.feedback.database import URL, Database
 from recsys.feedback.event import Event, Malformed
 from recsys.feedback.store import Counts, Shown, open_store
 
@@ -222,6 +223,10 @@ class TestOpening:
         (tmp_path / "feedback.db").write_text("Once upon a time there was a file." * 99)
         with pytest.raises(InputError, match=r"store .*feedback\.db does not answer: file is not a database; what was"):
             open_store(tmp_path)
+
+    def test_a_password_among_the_parameters_is_not_told(self):
+        engine = sa.create_engine("postgresql+psycopg://h/db?user=me&password=sesame&sslmode=require")
+        assert Database(engine).where == "postgresql://h/db?password=***&sslmode=require&user=me"
 
     def test_a_folder_that_cannot_be_made(self, tmp_path, monkeypatch):
         monkeypatch.delenv(URL, raising=False)

@@ -70,6 +70,20 @@ def test_what_is_set_is_no_address(monkeypatch):
         check_server()
 
 
+@pytest.mark.parametrize("url", ["http://me:sesame@127.0.0.1:9/api", "http://me:sesame@127.0.0.1:9x/api"])
+def test_a_password_in_the_address_is_not_told(monkeypatch, url):
+    monkeypatch.setenv("PREFECT_API_URL", url)
+    with pytest.raises(InputError, match=r"no Prefect server answers at http://me:\*\*\*@127\.0\.0\.1:9") as refused:
+        check_server()
+    assert "sesame" not in str(refused.value)
+
+
+def test_a_port_that_is_none(monkeypatch):
+    monkeypatch.setenv("MLFLOW_TRACKING_URI", "http://127.0.0.1:50o0")
+    with pytest.raises(InputError, match=r"MLflow at http://127\.0\.0\.1:50o0 does not answer \(nonnumeric port"):
+        check_mlflow()
+
+
 def test_the_address_of_the_api_ends_in_api(monkeypatch, prefect_server):
     monkeypatch.setenv("PREFECT_API_URL", prefect_server.url.removesuffix("/api"))
     with pytest.raises(InputError, match=r"no Prefect server answers at .*404"):

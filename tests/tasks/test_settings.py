@@ -33,3 +33,17 @@ def test_what_the_user_has_set_stays(environment, tmp_path):
     assert environment["PREFECT_HOME"] == "elsewhere"
     assert environment["PREFECT_SERVER_EPHEMERAL_STARTUP_TIMEOUT_SECONDS"] == "7"
     assert environment["PREFECT_LOGGING_HANDLERS_CONSOLE_LEVEL"] == "CRITICAL"
+
+
+def test_no_proxy_is_asked_for_this_machine(environment, tmp_path):
+    environment.update({"HTTP_PROXY": "http://proxy:8080", "no_proxy": "intranet, localhost", "RECSYS_HOST": "shop"})
+    for _ in range(2):
+        settle(tmp_path)
+        assert environment["no_proxy"] == environment["NO_PROXY"] == "intranet,localhost,127.0.0.1,shop"
+
+
+@pytest.mark.parametrize("said", [{}, {"http_proxy": "http://proxy:8080", "NO_PROXY": "*"}])
+def test_where_none_would_be_asked_anyway_nothing_is_said(environment, tmp_path, said):
+    environment.update(said)
+    settle(tmp_path)
+    assert {name: value for name, value in environment.items() if name.lower().endswith("_proxy")} == said
