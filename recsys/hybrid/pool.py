@@ -72,10 +72,10 @@ class Pool:
         return replace(theirs, user=number[theirs.user], length=length, n_relevant=n_relevant)
 
     def without(self, member: str) -> "Pool":
-        """What the other members bring."""
+        """What the other members bring, and all for whoever has no history: popularity answers them even so."""
         keep = [position for position, name in enumerate(self.members) if name != member]
         names = tuple(self.members[position] for position in keep)
-        left = self.where(self.rank[:, keep].min(1) < self.size)
+        left = self.where((self.rank[:, keep].min(1) < self.size) | (self.length[self.user] == 0))
         return replace(left, members=names, z=left.z[:, keep], rank=left.rank[:, keep])
 
     def served(self, scores: FloatArray) -> FloatArray:

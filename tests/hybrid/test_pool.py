@@ -64,8 +64,10 @@ def test_who_has_no_history_is_served_by_popularity(case):
     pool = replace(pool, length=np.where(strangers, 0, pool.length))
     scores = pool.z[:, 0]
     np.testing.assert_array_equal(pool.served(scores), np.where(pool.user < 50, pool.z[:, 2], scores))
-    rest, brought = pool.without("popularity"), (pool.rank[:, :2] < pool.size).any(1)
-    np.testing.assert_array_equal(rest.served(rest.z[:, 0]), pool.served(scores)[brought])
+    rest, kept = pool.without("popularity"), (pool.user < 50) | (pool.rank[:, :2] < pool.size).any(1)
+    assert not kept.all()
+    np.testing.assert_array_equal(rest.served(rest.z[:, 0]), pool.served(scores)[kept])
+    np.testing.assert_array_equal(rest.ndcg(rest.floor)[:50], pool.ndcg(pool.floor)[:50])
 
 
 def test_users_are_selected_and_renumbered(case):
