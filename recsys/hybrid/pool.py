@@ -14,6 +14,7 @@ from recsys.data.dataset import Holdout
 from recsys.data.interactions import Interactions
 from recsys.data.schema import BoolArray, FloatArray, IntArray, RowArray
 from recsys.hybrid.members import Members, each_placed
+from recsys.metrics.top_k import fingerprint, tie_hash
 
 FLOOR = "popularity"
 """The member that is always there, and answers whoever has no history."""
@@ -33,7 +34,7 @@ class Pool:
     user: IntArray
     """[C], sorted; position of the user in the pool."""
     item: IntArray
-    """[C] item rows."""
+    """[C] item rows; a user's in the order that `top_k` gives equal scores."""
     z: FloatArray
     """[C, M] standardised scores."""
     rank: FloatArray
@@ -84,7 +85,7 @@ class Pool:
 
     def ndcg(self, scores: FloatArray, k: int = 10) -> FloatArray:
         """[U] ndcg@k of ranking the candidates by scores [C]."""
-        order = np.lexsort((-scores, self.user))
+        order = np.lexsort((-scores, self.user))  # stable: equal scores stay in the order of `item`
         position = np.arange(len(order)) - self.indptr[self.user[order]]
         hit = self.relevant[order] & (position < k)
         gain = np.bincount(self.user[order][hit], weights=1 / np.log2(position[hit] + 2), minlength=self.n_users)
@@ -124,6 +125,8 @@ def _block(members: Members, part: Holdout, size: int, offset: int) -> tuple[np.
     relevant = np.zeros((B, n), dtype=np.bool_)
     relevant[part.truth.user, part.truth.item] = True
     rows, items = np.nonzero((member_rank < size).any(0))
+    order = np.lexsort((tie_hash(items, fingerprint(part.history, B)[rows], 0), rows))
+    rows, items = rows[order], items[order]
     pick = (slice(None), rows, items)
     columns = (z[pick].T.copy(), member_rank[pick].T.astype(np.float32), relevant[rows, items])
     return (rows + offset, items, *columns)

@@ -23,11 +23,12 @@ def test_the_pool_by_hand(planted):
     members = {"a": make([[6, 5, 4, 3, 2, 9]]), "popularity": make([[6, 1, 5, 2, 0, 9]])}
     holdout = Holdout(Interactions.of_histories([[5]], 6), Interactions.of_histories([[4]], 6))
     pool = build_pool(members, holdout, np.zeros(holdout.history.n_items, bool), size=2)
-    assert pool.item.tolist() == [0, 1, 2]  # 0 of both, 1 of a, 2 of popularity
-    assert pool.rank.tolist() == [[0, 0], [1, 2], [2, 1]]
+    order = np.argsort(pool.item)
+    assert pool.item[order].tolist() == [0, 1, 2]  # 0 of both, 1 of a, 2 of popularity
+    assert pool.rank[order].tolist() == [[0, 0], [1, 2], [2, 1]]
     assert pool.relevant.tolist() == [False, False, False]
     assert (pool.length.tolist(), pool.n_relevant.tolist(), pool.indptr.tolist()) == ([1], [1], [0, 3])
-    np.testing.assert_allclose(pool.z[:, 0], np.array([2, 1, 0]) / np.sqrt(2), rtol=1e-5)
+    np.testing.assert_allclose(pool.z[order, 0], np.array([2, 1, 0]) / np.sqrt(2), rtol=1e-5)
 
 
 def test_ndcg_is_that_of_the_full_ranking(case):
@@ -36,6 +37,15 @@ def test_ndcg_is_that_of_the_full_ranking(case):
     for m, (name, member) in enumerate(p.members.items()):
         full = evaluate(member, p.holdout, p.holdout.history).per_user["ndcg@10"]
         np.testing.assert_allclose(pool.ndcg(pool.z[:, m]), full, atol=1e-6, err_msg=name)
+
+
+def test_equal_scores_are_ordered_as_in_the_full_ranking(planted):
+    """So no item gains from its row: everything unseen is in the pool, and nothing tells it apart."""
+    p = planted(lambda u: (1, 1, 0), users=120, lengths=(2, 7))
+    pool = build_pool(p.members, p.holdout, p.tail, size=30)
+    alike = p.table(np.zeros((120, 30)))
+    full = evaluate(alike, p.holdout, p.holdout.history).per_user["ndcg@10"]
+    np.testing.assert_allclose(pool.ndcg(np.zeros(len(pool.item), np.float32)), full, atol=1e-6)
 
 
 def test_ndcg_by_hand(case):
