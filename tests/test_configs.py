@@ -55,6 +55,25 @@ def test_a_weight_is_a_number_from_0_on(weight: str) -> None:
         parse({"data": {"path": "e.csv", "event_weights": {"buy": float(weight)}}})
 
 
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("seed", -1),
+        ("tuning.seed", 2**32),
+        ("tuning.timeout", float("inf")),
+        ("promotion.min_gain", float("nan")),
+        ("hybrid.methods", []),
+        ("promotion.model_name", "o'brien"),
+        ("promotion.model_name", "shop/live"),
+    ],
+)
+def test_what_no_run_could_do_is_no_configuration(key: str, value: object) -> None:
+    section, _, name = key.rpartition(".")
+    given = {section: {name: value}} if section else {name: value}
+    with pytest.raises(InputError, match=rf"{key}: .* should .*\(seen: {re.escape(repr(value))}\)"):
+        parse({"data": {"path": "e.csv"}, **given})
+
+
 @pytest.mark.parametrize("path", sorted(CONFIGS.glob("*.toml")), ids=lambda path: path.name)
 def test_every_key_has_a_comment(path: Path) -> None:
     uncommented = []

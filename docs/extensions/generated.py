@@ -89,7 +89,7 @@ def _type(field: Schema) -> str:
         return f"list of {_type(field['items'])}"
     if kind == "object":
         return f"table: text → {_type(field['additionalProperties'])}"
-    bounds = [f"{sign} {field[name]:g}" for name, sign in BOUNDS.items() if name in field]
+    bounds = [f"{sign} {field[name]:.10g}" for name, sign in BOUNDS.items() if name in field]
     words = {"string": "text", "integer": "whole number", "boolean": "true or false"}
     return " ".join([words.get(kind, kind), ", ".join(bounds)]).strip()
 

@@ -10,12 +10,15 @@ CANDIDATES: tuple[CandidateName, ...] = ("popularity", "als", "fm", "ease", "mul
 HYBRIDS: tuple[HybridName, ...] = ("weighted", "cascade", "stacking", "switching")
 STORE = "mlruns"
 """Where everything is kept, unless somebody says otherwise."""
+NAME = "[A-Za-z0-9][A-Za-z0-9_.-]*"
+"""What names a folder, a model in MLflow, and a word on the command line alike."""
+Seed = Annotated[int, Field(ge=0, lt=2**32)]
 
 
 class Section(BaseModel):
     """A frozen part of the configuration that accepts no key it does not know."""
 
-    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True, allow_inf_nan=False)
 
 
 class ColumnNames(Section):
@@ -47,7 +50,7 @@ class DataSection(Section):
     columns: ColumnNames = ColumnNames()
     timestamp_unit: Literal["s", "ms", "us", "ns"] = "s"
     """Unit of numeric timestamps; text timestamps are parsed as ISO 8601."""
-    event_weights: dict[str, Annotated[float, Field(ge=0, allow_inf_nan=False)]] = Field(default_factory=dict)
+    event_weights: dict[str, Annotated[float, Field(ge=0)]] = Field(default_factory=dict)
     """event_type -> weight; 0 leaves the events out. Empty: every event weighs 1."""
     min_rating: float | None = None
     """Events rated lower are left out; none: every rated event counts."""
@@ -128,7 +131,7 @@ class TuningSection(Section):
     timeout: float = Field(default=600.0, gt=0)
     """Seconds for all candidates together. Each gets one trial, which ends early after at least an even share of them
     where it is trained in epochs; what is left goes by the weight these models earn in a hybrid, a quarter evenly."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of the search."""
     metric: str = "ndcg@10"
     """Validation metric to maximise."""
@@ -139,7 +142,7 @@ class TuningSection(Section):
 class HybridSection(Section):
     """Which hybrids compete, and how the winner is chosen."""
 
-    methods: tuple[HybridName, ...] = HYBRIDS
+    methods: tuple[HybridName, ...] = Field(default=HYBRIDS, min_length=1)
     """Hybrids to fit, simplest first: the first within two standard errors of the best on cross-validated validation
     users is chosen."""
     folds: int = Field(default=4, ge=2)
@@ -153,7 +156,7 @@ class HybridSection(Section):
 class PromotionSection(Section):
     """When the challenger replaces the champion."""
 
-    model_name: str | None = None
+    model_name: str | None = Field(default=None, pattern=f"^{NAME}$")
     """Registered model; none: `recsys-<name of the configuration>`."""
     min_gain: float = 0.0
     """The lower bound of the interval of the gain in ndcg@10 must be above this."""
@@ -227,9 +230,9 @@ class RetentionSection(Section):
 class Config(Section):
     """The whole configuration of a pipeline."""
 
-    name: str = Field(default="", pattern=r"^[A-Za-z0-9][A-Za-z0-9_.-]*$|^$")
+    name: str = Field(default="", pattern=f"^{NAME}$|^$")
     """Name of the experiment and the registered model; default: the file's name."""
-    seed: int = 0
+    seed: Seed = 0
     """Seed of everything but the search."""
     store: str = STORE
     """Folder for everything the pipeline writes; relative to the working directory."""

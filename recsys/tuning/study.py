@@ -110,7 +110,7 @@ def tune(
     while (finished := len(_done(study))) < trials and (not finished or _time_for_another(name, study, seconds)):
         # Seeded by the place in the study, a resumed search draws what an uninterrupted one would have drawn.
         study.sampler = optuna.samplers.TPESampler(
-            seed=config.seed * 1000 + finished + failures, n_startup_trials=STARTUP_TRIALS, multivariate=True
+            seed=(config.seed * 1000 + finished + failures) % 2**32, n_startup_trials=STARTUP_TRIALS, multivariate=True
         )
         trial = study.ask(searched)
         model = create(name, {**start, **trial.params}, seed=seed, device=device)

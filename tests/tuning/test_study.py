@@ -75,6 +75,9 @@ class TestStart:
         assert [record.params["reg"] for record in records] == [5.0, 5.0, 5.0]
         assert len({record.params["user_norm"] for record in records}) == 3
 
+    def test_the_largest_seed_starts_like_any_other(self, search):
+        assert len(search(trials=2, seed=2**32 - 1).trials) == 2
+
     def test_what_is_not_searched_stays(self, search):
         records = search("multvae", start={"width": 7, "lr": 0.01, "epochs": 1}, trials=2).trials
         assert [record.params["width"] for record in records] == [7, 7]
