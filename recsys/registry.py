@@ -112,7 +112,7 @@ def versions(model: str | None = None) -> list[Version]:
         for registered in _all(mlflow.search_registered_models):
             for alias, number in registered.aliases.items():
                 aliases.setdefault((registered.name, int(number)), []).append(alias)
-        wanted = None if model is None else f"name = '{model}'"
+        wanted = None if model is None else f"name = {model!r}"  # MLflow reads Python's quotes
         found = [
             Version(
                 model=one.name,

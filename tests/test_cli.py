@@ -130,6 +130,11 @@ class TestModels:
         code, out, _ = recsys("models", "--store", new_store("empty"), capsys=capsys)
         assert (code, out) == (0, "The registry has no versions yet; make one with: recsys run CONFIG\n")
 
+    @pytest.mark.parametrize("name", ["o'brien", 'o\'brien "live"'])
+    def test_quotes_are_a_name_like_any_other(self, toy, capsys, name):
+        code, out, _ = recsys("models", name, "--store", toy / "store", capsys=capsys)
+        assert (code, out) == (0, f"{name} has no versions yet; make one with: recsys run CONFIG\n")
+
 
 class TestRollback:
     def test_there_and_back(self, toy, capsys):
