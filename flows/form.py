@@ -41,16 +41,17 @@ Days = Annotated[float, Field(ge=LEAST_DAYS, le=MOST_DAYS)]
 
 
 def configured(config: str, overrides: Sequence[str] = ()) -> Config:
-    """The configuration of a training, held against the models before anything starts.
+    """The configuration of a training, held against the models and this machine before anything starts.
 
     Raises:
-        InputError: it cannot be read, or a value or a model's parameter is wrong.
+        InputError: it cannot be read, a value or a model's parameter is wrong, or the device is not there.
     """
     settings = load(config, overrides)
     # Heavy, and the command line answers `--help` at once.
-    from recsys.stages.candidates import check
+    from recsys.stages.candidates import check, device_of
 
     check(settings)
+    device_of(settings)
     return settings
 
 

@@ -8,7 +8,6 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from flows.form import configured
 from flows.server import check_mlflow, check_server
 from recsys import config as configuration
 from recsys.data.atomic import check_room, make_store
@@ -45,10 +44,13 @@ def started(config: "Config", *, tracked: bool = True) -> Iterator[None]:
 
 def with_server(config_file: Path) -> "Config":
     """The configuration of a command that needs a Prefect server, once that has answered."""
-    store = Path(configuration.load(config_file).store)
+    config = configuration.load(config_file)
+    store = Path(config.store)
     settle(store)
     check_server()
-    config = configured(str(config_file))
+    from recsys.stages.candidates import check
+
+    check(config)
     make_store(store)
     return config
 

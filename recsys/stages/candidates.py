@@ -52,16 +52,29 @@ class Fitted(Searched):
 
 
 def device_of(config: Config) -> str:
-    """cpu or cuda: what the configuration and the machine allow."""
+    """cpu or cuda: what the configuration and the machine allow.
+
+    Raises:
+        InputError: the configuration says cuda, and there is none here.
+    """
     import torch
 
-    if config.models.device == "auto":
-        return "cuda" if torch.cuda.is_available() else "cpu"
-    return config.models.device
+    if config.models.device == "cpu":
+        return "cpu"
+    if torch.cuda.is_available():
+        return "cuda"
+    if config.models.device == "cuda":
+        raise InputError(
+            f"models.device is cuda, but torch {torch.__version__} finds no CUDA device here; set it to auto or cpu, "
+            "or install a build of torch for CUDA where there is a GPU"
+        )
+    return "cpu"
 
 
 def check(config: Config) -> None:
     """Look at the configured parameters before anything starts, those of models that are no candidates included.
+
+    Whoever deploys need not be on the machine that trains: `device_of` is asked there.
 
     Raises:
         InputError: unknown model or parameter, or a value out of its bounds.

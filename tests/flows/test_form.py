@@ -3,11 +3,12 @@
 import logging
 
 import pytest
+import torch
 from prefect.utilities.callables import parameter_schema
 
 from flows.backtest import backtest
 from flows.batch_recommend import batch_recommend
-from flows.form import ENGINE, TASK, answered
+from flows.form import ENGINE, TASK, answered, configured
 from flows.ingest import ingest
 from flows.monitor import monitor
 from flows.retrain import retrain
@@ -47,6 +48,13 @@ def test_what_is_out_of_bounds_is_refused(flow, wrong):
 
     with pytest.raises(ParameterTypeError, match=next(iter(wrong))):
         flow.validate_parameters({"config": "shop.toml", **wrong})
+
+
+@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+def test_a_device_that_is_not_there_is_told_before_anything_starts(tmp_path):
+    (tmp_path / "shop.toml").write_text('[data]\npath = "log.csv"\n[models]\ndevice = "cuda"\n')
+    with pytest.raises(InputError, match="finds no CUDA device here"):
+        configured(str(tmp_path / "shop.toml"))
 
 
 def test_what_the_command_line_allows_is_allowed():

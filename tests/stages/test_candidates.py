@@ -190,6 +190,10 @@ class TestCheck:
     def test_good_parameters(self, configure):
         candidates.check(configure(models={"params": {"ease": {"reg": 10.0}}}))
 
+    def test_the_device_is_that_of_another_machine(self, configure):
+        """As where a laptop deploys what a worker with a GPU trains."""
+        candidates.check(configure(models={"device": "cuda"}))
+
     @pytest.mark.parametrize(
         ("params", "message"),
         [
