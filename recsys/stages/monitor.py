@@ -123,13 +123,16 @@ def beginning(since: str | None, days: float) -> int:
         days: how many.
 
     Raises:
-        InputError: `since` is no moment.
+        InputError: `since` is no moment, or none at which anything can have been shown.
     """
+    now = datetime.now(UTC).timestamp()
     if since is None:
-        return int(datetime.now(UTC).timestamp() - days * DAY)
+        return int(now - days * DAY)
     seconds = said_of({TIME: since}, TIME)
-    if seconds is None:
-        raise InputError(f"{since!r} is no moment; allowed: {MOMENT}, such as 2026-03-01 or 2026-03-01T12:00+01:00")
+    if seconds is None or not 0 <= seconds <= now + DAY:  # clocks of events may be a day ahead
+        raise InputError(
+            f"{since!r} is no moment from 1970 to now; allowed: {MOMENT}, such as 2026-03-01 or 2026-03-01T12:00+01:00"
+        )
     return int(seconds)
 
 

@@ -146,5 +146,11 @@ def test_no_feedback_at_all(config, made):
 def test_where_to_begin():
     assert beginning("2023-11-15T13:00+01:00", 7) == beginning("1700049600", 7) == NOON
     assert beginning(None, 2) == pytest.approx(beginning(None, 0) - 2 * DAY, abs=5)
-    with pytest.raises(InputError, match="'yesterday' is no moment; allowed: seconds since 1970, or ISO 8601"):
-        beginning("yesterday", 7)
+
+
+@pytest.mark.parametrize("since", ["yesterday", "1700000000000", "-1e12", "9999-12-31"])
+def test_nothing_begins_where_nothing_can_have_been_shown(since):
+    """Milliseconds, for one, are of a year that no calendar here has."""
+    message = f"'{since}' is no moment from 1970 to now; allowed: seconds since 1970, or ISO 8601, such as"
+    with pytest.raises(InputError, match=message):
+        beginning(since, 7)
