@@ -1,10 +1,8 @@
 """The backtest flow: replay a log period by period, a task each, and report what the loop was worth."""
 
-from pathlib import Path
-
 from prefect import flow
 
-from flows.form import ConfigPath, Folder, Overrides, answered, configured
+from flows.form import ConfigPath, Folder, Overrides, answered, configured, report_folder
 from recsys.backtest.summary import Summary
 from recsys.stages.turn import turn
 from tasks.backtest import first_model, period, report_backtest, set_up
@@ -23,11 +21,11 @@ def backtest(config: ConfigPath, overrides: Overrides = (), report: Folder = Non
         report: folder for the report; default: `backtest` in the configuration's folder of the store.
     """
     settings = configured(config, overrides)
+    folder = report_folder(settings, report, "backtest")
     setting = set_up(settings)
     entitle(f"backtest {setting.folder.name}")
     with turn(setting.config):  # two of the same replay would write to one store
         searching(first_model, settings)(setting)
         for one in setting.periods:
             searching(period, settings)(setting, one, one.number)
-        folder = Path(report) if report else Path(settings.store) / settings.name / "backtest"
         return report_backtest(settings, setting, folder)

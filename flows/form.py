@@ -8,11 +8,13 @@ import functools
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import suppress
+from pathlib import Path
 from typing import Annotated, Any, ParamSpec, TypeVar
 
 from pydantic import Field
 
 from recsys.config import Config, load
+from recsys.data.atomic import check_writable
 from recsys.errors import InputError, full_disk
 
 log = logging.getLogger("recsys.flows")
@@ -53,6 +55,17 @@ def configured(config: str, overrides: Sequence[str] = ()) -> Config:
     check(settings)
     device_of(settings)
     return settings
+
+
+def report_folder(settings: Config, report: str | Path | None, *below: str) -> Path:
+    """Where a report goes when the work is done: the folder asked for, or one of the configuration's in the store.
+
+    Raises:
+        InputError: it cannot be written.
+    """
+    folder = Path(report) if report else Path(settings.store, settings.name, *below)
+    check_writable(folder)
+    return folder
 
 
 def answered(body: Callable[P, R]) -> Callable[P, R]:

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from prefect import flow
 
-from flows.form import ConfigPath, Folder, Overrides, answered, configured
+from flows.form import ConfigPath, Folder, Overrides, answered, configured, report_folder
 from flows.train import pipeline
 from recsys.report.scorecard import Scorecard
 from recsys.retraining import Decision
@@ -35,7 +35,9 @@ def retrain(config: ConfigPath, overrides: Overrides = (), report: Folder = None
         report: folder for the report; default: a folder of the configuration's name in the store.
     """
     clock = Clock()
-    settings = locate(configured(config, overrides), clock)
+    settings = configured(config, overrides)
+    folder = report_folder(settings, report)
+    settings = locate(settings, clock)
     with turn(settings):
         ingest(settings)
         validate(settings, clock)
@@ -44,4 +46,4 @@ def retrain(config: ConfigPath, overrides: Overrides = (), report: Folder = None
         decision = consider(settings, prepared)
         if not decision.retrain:
             return Retrained(decision)
-        return Retrained(decision, pipeline(warm_start(settings), prepared, report, clock, refresh=True))
+        return Retrained(decision, pipeline(warm_start(settings), prepared, folder, clock, refresh=True))

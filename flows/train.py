@@ -4,7 +4,7 @@ from pathlib import Path
 
 from prefect import flow
 
-from flows.form import ConfigPath, Folder, Overrides, answered, configured
+from flows.form import ConfigPath, Folder, Overrides, answered, configured, report_folder
 from recsys.config import Config
 from recsys.report.assemble import assemble, histories
 from recsys.report.scorecard import Scorecard
@@ -30,15 +30,17 @@ def train(config: ConfigPath, overrides: Overrides = (), report: Folder = None) 
         report: folder for the report; default: a folder of the configuration's name in the store.
     """
     clock = Clock()
-    settings = locate(configured(config, overrides), clock)
+    settings = configured(config, overrides)
+    folder = report_folder(settings, report)
+    settings = locate(settings, clock)
     with turn(settings):
         validate(settings, clock)
         prepared = preprocess(settings, clock)
         entitle(f"train {settings.name} {prepared.name:.6}")
-        return pipeline(settings, prepared, report, clock)
+        return pipeline(settings, prepared, folder, clock)
 
 
-def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock, *, refresh: bool = False) -> Scorecard:
+def pipeline(settings: Config, prepared: Path, report: Path, clock: Clock, *, refresh: bool = False) -> Scorecard:
     """From prepared data to the verdict, inside a flow run; `refresh`: to train the champion on newer data."""
     with kept(begin(settings, prepared)) as run:
         refused = admit(settings, prepared)
@@ -57,6 +59,5 @@ def pipeline(settings: Config, prepared: Path, report: str | None, clock: Clock,
         notes = tuple(reason for reason in refused.values() if reason)
         data = prepared_set(prepared)
         card = assemble(settings, data, fitted, outcome, tested, promotion, clock.timings(), notes)
-        folder = Path(report) if report else Path(settings.store) / settings.name
-        publish(card, histories(fitted), tested.per_user, folder, run, settings.model_name, promotion.version)
+        publish(card, histories(fitted), tested.per_user, report, run, settings.model_name, promotion.version)
         return card

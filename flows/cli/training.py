@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from flows.cli.start import started
-from flows.form import configured
+from flows.form import configured, report_folder
 from recsys.cli.app import LOOP, PIPELINE, ConfigFile, Overrides, app
 from recsys.config import STORE
 from tasks import clock
@@ -28,7 +28,7 @@ Report = Annotated[
 def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Run the whole pipeline: validate, prepare, train, combine, judge, promote."""
     config = configured(str(config_file), overrides or ())
-    folder = report or Path(config.store) / config.name
+    folder = report_folder(config, report)
     with started(config):
         from flows.train import train
 
@@ -40,7 +40,7 @@ def run(config_file: ConfigFile, overrides: Overrides = None, report: Report = N
 def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Take new feedback in; where it is worth it, train from the champion's parameters, judge, promote."""
     config = configured(str(config_file), overrides or ())
-    folder = report or Path(config.store) / config.name
+    folder = report_folder(config, report)
     with started(config):
         from flows.retrain import retrain as flow
 
@@ -55,7 +55,7 @@ def retrain(config_file: ConfigFile, overrides: Overrides = None, report: Report
 def backtest(config_file: ConfigFile, overrides: Overrides = None, report: Report = None) -> None:
     """Replay the log by periods: the loop beside a model that is frozen and one that is always overwritten."""
     config = configured(str(config_file), overrides or ())
-    folder = report or Path(config.store) / config.name / "backtest"
+    folder = report_folder(config, report, "backtest")
     # A replay opens a store of its own: no thread may open another one meanwhile.
     with started(config, tracked=False):
         from flows.backtest import backtest as flow

@@ -22,9 +22,26 @@ def check_room(folder: Path) -> None:
     Raises:
         DiskFullError: there is not.
     """
-    there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-    if shutil.disk_usage(there).free < LEAST_ROOM:
+    if shutil.disk_usage(_there(folder)).free < LEAST_ROOM:
         raise no_room(folder)
+
+
+def check_writable(folder: Path) -> None:
+    """Look whether files can be put in a folder, which need not be there yet, before long work that ends with it.
+
+    Raises:
+        InputError: they cannot.
+    """
+    there = _there(folder)
+    if not there.is_dir():
+        raise InputError(f"{folder} cannot be written: {there} is a file; name a folder")
+    if not os.access(there, os.W_OK | os.X_OK, effective_ids=True):
+        raise InputError(f"{folder} cannot be written: you may not write to {there}; name another folder")
+
+
+def _there(folder: Path) -> Path:
+    """A folder, or as much of the way to it as there is."""
+    return next(path for path in (folder, *folder.absolute().parents) if os.path.exists(path))
 
 
 @contextmanager

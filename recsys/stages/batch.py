@@ -25,7 +25,7 @@ from recsys import registry
 from recsys.code import code_digest
 from recsys.config import Config, Section, digest
 from recsys.data import parts
-from recsys.data.atomic import mark_used, new_file
+from recsys.data.atomic import check_writable, mark_used, new_file
 from recsys.data.idmap import IdMap
 from recsys.data.prepare import event_weights, rated_below
 from recsys.data.schema import COLUMNS, ITEM, TIME, USER
@@ -85,11 +85,12 @@ def recommend_all(
         The manifest, the folder of the batch, and whether it was finished before.
 
     Raises:
-        InputError: there is no such version, or k is no whole number above 0.
+        InputError: there is no such version, `out` cannot be written, or k is no whole number above 0.
     """
     begun = time.perf_counter()
     version = version_of(config, model)
     top = Path(out) if out else Path(config.store) / FOLDER / version.model
+    check_writable(top)
     top.mkdir(parents=True, exist_ok=True)
     # Forgetting a user holds this lock too: nobody is answered who was forgotten while this batch waited.
     with FileLock(top / parts.LOCK):

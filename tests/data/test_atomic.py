@@ -1,12 +1,14 @@
 """Files and folders that are complete or absent."""
 
 import os
+import re
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from recsys.data.atomic import make_store, new_file, new_folder
+from recsys.data.atomic import check_writable, make_store, new_file, new_folder
 from recsys.errors import InputError
 
 NOBODY = 65534
@@ -70,14 +72,36 @@ def test_a_file_is_the_old_one_until_the_new_one_is_complete(tmp_path: Path) -> 
     assert [path.name for path in final.parent.iterdir()] == ["file"]
 
 
-def test_a_store_that_cannot_be_written_is_told() -> None:
+@pytest.fixture
+def theirs() -> Iterator[Path]:
+    """A folder that whoever the test runs as may not write to."""
     me = os.geteuid()
     # Not in `tmp_path`, which only I may enter.
     with tempfile.TemporaryDirectory() as folder:
         os.chmod(folder, 0o555)
         os.seteuid(me or NOBODY)  # root may write anywhere
         try:
-            with pytest.raises(InputError, match=f"the store {folder} cannot be written: Permission denied; choose"):
-                make_store(Path(folder))
+            yield Path(folder)
         finally:
             os.seteuid(me)
+
+
+def test_a_store_that_cannot_be_written_is_told(theirs: Path) -> None:
+    with pytest.raises(InputError, match=f"the store {theirs} cannot be written: Permission denied; choose"):
+        make_store(theirs)
+
+
+def test_whether_a_folder_can_be_written_is_seen_without_making_it(tmp_path: Path) -> None:
+    check_writable(tmp_path)
+    check_writable(tmp_path / "a" / "b")
+    assert names(tmp_path) == set()
+    (tmp_path / "file").touch()
+    for folder in (tmp_path / "file", tmp_path / "file" / "a" / "b"):
+        message = f"{folder} cannot be written: {tmp_path / 'file'} is a file; name a folder"
+        with pytest.raises(InputError, match=re.escape(message)):
+            check_writable(folder)
+
+
+def test_a_folder_of_somebody_else_cannot_be_written(theirs: Path) -> None:
+    with pytest.raises(InputError, match=f"a cannot be written: you may not write to {theirs}; name another folder"):
+        check_writable(theirs / "a")

@@ -121,7 +121,9 @@ class TestWrongInput:
     def test_no_moment(self, ask, toy):
         code, out, err = ask("monitor", "toy.toml", "--since", "yesterday")
         assert (code, out) == (2, "")
-        assert err.startswith("recsys: 'yesterday' is no moment; allowed: seconds since 1970, or ISO 8601")
+        assert err.startswith(
+            "recsys: 'yesterday' is no moment from 1970 to now; allowed: seconds since 1970, or ISO 8601"
+        )
         assert not (toy / "store" / "feedback.db").exists()
 
     def test_no_feedback_is_a_normal_answer(self, ask, toy):

@@ -57,6 +57,15 @@ def test_a_device_that_is_not_there_is_told_before_anything_starts(tmp_path):
         configured(str(tmp_path / "shop.toml"))
 
 
+@pytest.mark.parametrize("flow", [train, retrain, backtest], ids=lambda flow: flow.name)
+def test_a_report_that_cannot_be_written_is_told_before_anything_starts(tmp_path, flow):
+    (tmp_path / "shop.toml").write_text(f'store = "{tmp_path}/store"\n[data]\npath = "log.csv"\n')
+    ended = flow.fn(str(tmp_path / "shop.toml"), report=str(tmp_path / "shop.toml"))
+    assert isinstance(ended.data, InputError)
+    assert ended.message == f"{tmp_path}/shop.toml cannot be written: {tmp_path}/shop.toml is a file; name a folder"
+    assert not (tmp_path / "store").exists()
+
+
 def test_what_the_command_line_allows_is_allowed():
     for override in (
         "tuning.trials=20",

@@ -335,6 +335,14 @@ class TestCommand:
         for command in ("run", "validate", "recommend", "evaluate", "models", "rollback", "data"):
             assert re.search(rf"\b{command}\b", told)
 
+    @pytest.mark.parametrize("command", ["run", "retrain", "backtest"])
+    def test_a_report_that_cannot_be_written_is_told_before_anything_starts(self, folder, monkeypatch, capsys, command):
+        monkeypatch.chdir(folder)
+        monkeypatch.setattr(sys, "argv", ["recsys", command, "tiny.toml", "--report", "tiny.toml"])
+        assert cli.main() == 2
+        _, err = capsys.readouterr()
+        assert err == "recsys: tiny.toml cannot be written: tiny.toml is a file; name a folder\n"
+
     def test_wrong_parameters_are_told_before_anything_starts(self, folder, monkeypatch, capsys):
         monkeypatch.chdir(folder)
         monkeypatch.setattr(

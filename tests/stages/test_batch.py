@@ -144,6 +144,11 @@ def test_the_device_of_the_configuration_scores(config):
             recommend_all(on_cuda, k=3)
 
 
+def test_a_file_is_no_place_for_batches(config, toy):
+    with pytest.raises(InputError, match=r"toy\.toml cannot be written: .*toy\.toml is a file; name a folder"):
+        recommend_all(config, k=3, out=toy / "toy.toml")
+
+
 def test_nobody_is_shown_what_they_took_since(config, ingest):
     _, before, _ = recommend_all(config, k=3)
     shown = answers(before).groupby("user_id")["item_id"].agg(list)
