@@ -49,6 +49,23 @@ def test_values_behind_a_hash_are_allowed_ones() -> None:
     assert config.data.min_rating == 4.0
 
 
+def test_a_file_of_a_windows_editor_is_read(tmp_path: Path) -> None:
+    path = tmp_path / "shop.toml"
+    path.write_text('[data]\npath = "events.csv"\n', encoding="utf-8-sig")
+    assert load(path).name == "shop"
+
+
+def test_there_is_no_configuration_in_a_file(tmp_path: Path) -> None:
+    (tmp_path / "shop.toml").touch()
+    with pytest.raises(InputError, match=r"no configuration file at .*shop\.toml/shop\.toml;"):
+        load(tmp_path / "shop.toml" / "shop.toml")
+
+
+def test_a_configuration_that_cannot_be_read(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"x\.toml cannot be read: File name too long"):
+        load(tmp_path / ("x" * 300 + ".toml"))
+
+
 @pytest.mark.parametrize("weight", ["-1", "nan", "inf"])
 def test_a_weight_is_a_number_from_0_on(weight: str) -> None:
     with pytest.raises(InputError, match=r"data\.event_weights\.buy: Input should be "):

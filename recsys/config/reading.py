@@ -19,13 +19,15 @@ def load(path: str | Path, overrides: Sequence[str] = ()) -> Config:
     Relative paths under [data] and validation.suite become absolute, against the folder of the file.
 
     Raises:
-        InputError: the file is missing or not TOML, a key is unknown, or a value is out of its bounds.
+        InputError: the file cannot be read or is not TOML, a key is unknown, or a value is out of its bounds.
     """
     path = Path(path)
     try:
-        raw = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (FileNotFoundError, IsADirectoryError) as error:
+        raw = tomllib.loads(path.read_text(encoding="utf-8-sig"))  # Windows begins files with a mark of their encoding
+    except (FileNotFoundError, IsADirectoryError, NotADirectoryError) as error:
         raise InputError(f"no configuration file at {path}; configs/own-data.toml is one to start from") from error
+    except OSError as error:
+        raise InputError(f"{path} cannot be read: {error.strerror}") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise InputError(f"{path} is not valid TOML: {error}") from error
     for override in overrides:
