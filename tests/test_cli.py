@@ -43,6 +43,14 @@ def test_help_answers_at_once_and_names_every_command():
         assert command in done.stdout
 
 
+def test_a_terminal_without_our_signs_is_answered():
+    command = [sys.executable, "-c", "import sys; from recsys.cli import main; sys.exit(main())", "recommend", "--help"]
+    environment = {**os.environ, "PYTHONIOENCODING": "latin-1"}
+    done = subprocess.run(command, capture_output=True, encoding="latin-1", env=environment, check=False)
+    assert (done.returncode, done.stderr) == (0, "")
+    assert "ID,ID,?" in done.stdout
+
+
 def test_help_imports_nothing_heavy():
     code = "import sys, recsys.cli; print({'numpy', 'pandas', 'torch', 'mlflow', 'prefect'} & set(sys.modules))"
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)

@@ -5,6 +5,7 @@ import logging
 import sys
 import tempfile
 import traceback
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -49,6 +50,9 @@ def main() -> int:
     Returns:
         0 done, 1 our fault (the traceback lies in a file that is named), 2 wrong input, 130 interrupted.
     """
+    # What an old terminal, or a pipe on Windows, has no sign for is no reason to fail.
+    if isinstance(sys.stdout, TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="replace")
     try:
         app()
     except SystemExit as done:
@@ -62,7 +66,9 @@ def main() -> int:
         if full := full_disk(error):
             print(f"recsys: {full}", file=sys.stderr)
             return 2
-        with tempfile.NamedTemporaryFile("w", prefix="recsys-", suffix=".log", delete=False) as log:
+        with tempfile.NamedTemporaryFile(
+            "w", encoding="utf-8", errors="backslashreplace", prefix="recsys-", suffix=".log", delete=False
+        ) as log:
             traceback.print_exc(file=log)
         print(f"recsys: our fault: {type(error).__name__}: {error}\nTraceback: {log.name}", file=sys.stderr)
         return 1
