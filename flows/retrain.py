@@ -46,4 +46,4 @@ def retrain(config: ConfigPath, overrides: Overrides = (), report: Folder = None
         decision = consider(settings, prepared)
         if not decision.retrain:
             return Retrained(decision)
-        return Retrained(decision, pipeline(warm_start(settings), prepared, folder, clock, refresh=True))
+        return Retrained(decision, pipeline(warm_start(settings, prepared), prepared, folder, clock, refresh=True))

@@ -21,7 +21,7 @@ def consider(config: Config, prepared: Path) -> Decision:
 
 
 @step("warm start from {config.model_name}")
-def warm_start(config: Config) -> Config:
+def warm_start(config: Config, prepared: Path) -> Config:
     """Searches start where the champion's ended, where there is a champion."""
     version = retraining.champion(config)
-    return config if version is None else retraining.warmed(config, version)
+    return config if version is None else retraining.warmed(config, version, prepared_set(prepared))

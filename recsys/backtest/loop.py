@@ -96,7 +96,7 @@ def step(setting: Setting, period: Period) -> Outcome:
     ingest(config)
     prepared = _prepared(config)
     decided = _decide(setting, config, period, prepared, before)
-    config = warmed(config, _version(config, decided.champion))
+    config = warmed(config, _version(config, decided.champion), prepared)
     began = time.perf_counter()
     trained = train(config, prepared, log.info)
     spent = time.perf_counter() - began

@@ -108,9 +108,14 @@ def space_within(name: str, config: Config, prepared: Prepared) -> Space:
             create(name, params)
         except InputError:
             return False
-        return _gib(name, params, prepared) <= config.models.memory_gib
+        return fits_memory(name, params, config, prepared)
 
     return {key: values.within(partial(fits, key)) for key, values in TABLE[name].SPACE.items()}
+
+
+def fits_memory(name: str, params: Mapping[str, Any], config: Config, prepared: Prepared) -> bool:
+    """Whether a candidate with these parameters is within the memory budget."""
+    return _gib(name, params, prepared) <= config.models.memory_gib
 
 
 def _gib(name: str, params: Mapping[str, Any], prepared: Prepared) -> float:

@@ -24,6 +24,7 @@ from recsys.registry import Version
 from recsys.retraining import Drift, Signals
 from recsys.serving.bundle import Bundle
 from recsys.serving.judge import Rebased, as_known
+from recsys.stages.candidates import fits_memory
 from recsys.stale import STALE
 
 log = logging.getLogger("recsys.retrain")
@@ -61,13 +62,18 @@ def champion(config: Config) -> Version | None:
     return registry.find(config.model_name, registry.champion(config.model_name))
 
 
-def warmed(config: Config, version: Version) -> Config:
+def warmed(config: Config, version: Version, prepared: Prepared) -> Config:
     """The configuration with each search starting from what a version's member was tuned to.
 
-    What the configuration sets itself stays; a candidate that is no member of the version starts where it always does.
+    What the configuration sets itself stays; a candidate that is no member of the version starts where it always does,
+    and so does one that would need too much memory there, now that the log has grown.
     """
     tuned = dict(_tuned(Bundle.load(registry.download(version)).evaluated))
-    params = {name: {**tuned.get(name, {}), **config.models.params.get(name, {})} for name in config.models.candidates}
+    params = {}
+    for name in config.models.candidates:
+        own = config.models.params.get(name, {})
+        warm = {**tuned.get(name, {}), **own}
+        params[name] = warm if fits_memory(name, warm, config, prepared) else own
     models = ModelsSection.model_validate({**config.models.model_dump(), "params": params})
     return config.model_copy(update={"models": models})
 

@@ -6,8 +6,9 @@ import pytest
 
 from recsys import registry, tracking
 from recsys.hybrid import persistence
+from recsys.models.als import ALS, ALSConfig
 from recsys.models.table import create
-from recsys.stages import promote, retraining
+from recsys.stages import candidates, promote, retraining
 from recsys.stages.preprocess import preprocess
 from recsys.stages.workspace import prepared_set
 
@@ -15,17 +16,25 @@ MODELS = {"candidates": ["popularity", "ease"], "device": "cpu"}
 
 
 @pytest.fixture
-def promoted(store, stages, configure):
+def crown(store, stages, configure):
+    """Promotes what a run with these models makes; gives its configuration, and what it was fitted on."""
+
+    def of(models):
+        config = configure(models=models)
+        done = stages(config)
+        promotion = promote.promote(
+            config, done.prepared, done.fitted, done.outcome, done.tested, tracking.start("toy", "run").id
+        )
+        assert promotion.promoted
+        return config, done.prepared
+
+    return of
+
+
+@pytest.fixture
+def promoted(crown):
     """The configuration whose champion was just promoted, and what it was fitted on."""
-    config = configure(
-        models={"candidates": ["popularity", "ease"], "device": "cpu", "params": {"ease": {"reg": 77.0}}}
-    )
-    done = stages(config)
-    promotion = promote.promote(
-        config, done.prepared, done.fitted, done.outcome, done.tested, tracking.start("toy", "run").id
-    )
-    assert promotion.promoted
-    return config, done.prepared
+    return crown({**MODELS, "params": {"ease": {"reg": 77.0}}})
 
 
 @pytest.fixture
@@ -134,19 +143,31 @@ def test_a_stale_champion_says_why(promoted):
 
 
 def test_a_search_starts_from_the_champion(promoted, configure):
-    config, _ = promoted
-    version = retraining.champion(config)
+    config, prepared = promoted
     plain = configure()
-    warm = retraining.warmed(plain, version)
+    warm = retraining.warmed(plain, retraining.champion(config), prepared)
     assert warm.models.params["ease"]["reg"] == 77.0
     assert warm.model_copy(update={"models": plain.models}) == plain
 
 
 def test_what_the_configuration_sets_stays(promoted, configure):
-    config, _ = promoted
+    config, prepared = promoted
     own = configure(models={**MODELS, "params": {"ease": {"reg": 5.0}}})
-    warm = retraining.warmed(own, retraining.champion(config))
+    warm = retraining.warmed(own, retraining.champion(config), prepared)
     assert warm.models.params["ease"]["reg"] == 5.0
+
+
+def test_what_needs_too_much_memory_by_now_starts_as_configured(crown, configure):
+    """Rather than not at all: the champion's size was within the budget when its log was smaller."""
+    models = {"candidates": ["popularity", "als"], "device": "cpu"}
+    config, prepared = crown({**models, "params": {"als": {"factors": 200, "reg": 0.07}}})
+    plain, champion = configure(models=models), retraining.champion(config)
+    assert retraining.warmed(plain, champion, prepared).models.params["als"]["factors"] == 200
+    needed = ALS.memory_bytes(ALSConfig(factors=200), prepared.split.for_test) / 2**30
+    tight = configure(models={**models, "memory_gib": needed - 1e-6, "params": {"als": {"reg": 0.5}}})
+    warm = retraining.warmed(tight, champion, prepared)
+    assert warm.models.params["als"] == {"reg": 0.5}
+    assert candidates.refusal("als", warm, prepared) is None
 
 
 def test_the_champion_is_found_by_its_alias(promoted):
