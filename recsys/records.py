@@ -177,4 +177,5 @@ def _read(model: str) -> list[tuple[int, Move]]:
 
 
 def _write(model: str, number: int, move: Move) -> None:
-    client().set_registered_model_tag(model, f"{PREFIX}{number:06d}", json.dumps(asdict(move)))
+    told = json.dumps(asdict(move), ensure_ascii=False)  # a letter takes the place of one
+    client().set_registered_model_tag(model, f"{PREFIX}{number:06d}", told)

@@ -52,6 +52,16 @@ def test_moves_in_their_order(versions):
     assert [(one.old, one.new) for one in records.history(MODEL, 1)] == [(None, 1), *((1, 2), (2, 1)) * 6]
 
 
+@pytest.mark.parametrize("letter", ["ü", "😀", '"'])
+def test_the_longest_reason_is_kept_in_any_script(versions, letter):
+    why = letter * records.LONGEST_WHY
+    with records.moving(MODEL, "forced", None, 1, why):
+        pass
+    assert [one.why for one in records.history(MODEL, 1)] == [why]
+    (tag,) = tracking.client().get_registered_model(MODEL).tags.values()
+    assert len(tag) <= 5000  # SQLite would keep more; PostgreSQL does not
+
+
 def test_a_move_that_was_cut_short(versions):
     """Whether it took effect is what the alias says; the next move takes the place of one that did not."""
     with pytest.raises(KeyboardInterrupt), records.moving(MODEL, "gate", None, 1):
