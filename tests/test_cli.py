@@ -106,7 +106,8 @@ class TestRecommend:
         code, _, err = recsys("recommend", "--user", 1, "--store", tmp_path / "no", capsys=capsys)
         assert code == 2
         assert err == (
-            f"recsys: no store at {tmp_path}/no; make one with recsys run CONFIG, or name another with --store\n"
+            f"recsys: no store at {tmp_path}/no; make one with recsys run CONFIG, or name another: --store, "
+            "or store in CONFIG\n"
         )
         assert not (tmp_path / "no").exists()
 

@@ -79,7 +79,7 @@ def show_run(card: "Scorecard", config: "Config", folder: Path) -> None:
     page = validated_folder(located(config)) / "validation.html"
     steps = [
         ("Report", str(folder / "leaderboard.md")),
-        ("Validation report", f"open {page}"),
+        ("Validation report", f"open {quote(str(page))}"),
         ("MLflow UI", tracking.shown_at() or _mlflow_server(config)),
         ("Recommend", f"recsys recommend --model models:/{config.model_name}@champion{store} --user ID"),
         ("Versions", f"recsys models{store}"),
@@ -92,7 +92,9 @@ def _mlflow_server(config: "Config") -> str:
     """What shows the run where no server does yet."""
     from recsys import tracking
 
+    server = "MLFLOW_DISABLE_TELEMETRY=true mlflow server --backend-store-uri"
     if tracking.URI in os.environ:
-        return f"mlflow server --backend-store-uri {tracking.where()}"
-    local = f"mlflow server --backend-store-uri sqlite:///{Path(config.store) / 'mlflow.db'}"
+        return f"{server} {quote(tracking.where())}"
+    database = Path(config.store) / "mlflow.db"
+    local = f"{server} {quote(f'sqlite:///{database}')}"
     return f"make ui   # or: {local}" if config.store == STORE else local

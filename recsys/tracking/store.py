@@ -50,7 +50,9 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
     bypass_proxies()
     folder = Path(store).absolute()
     if not (create or is_there(folder)):
-        raise InputError(f"no store at {folder}; make one with recsys run CONFIG, or name another with --store")
+        raise InputError(
+            f"no store at {folder}; make one with recsys run CONFIG, or name another: --store, or store in CONFIG"
+        )
     with writing(folder):
         folder.mkdir(parents=True, exist_ok=True)
     with counted():

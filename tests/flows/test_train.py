@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import shlex
 import sqlite3
 import subprocess
 import sys
@@ -12,8 +13,9 @@ from types import SimpleNamespace
 import pytest
 
 from flows import cli
+from flows.cli.training import _mlflow_server
 from recsys import tracking
-from recsys.config import CANDIDATES, HYBRIDS
+from recsys.config import CANDIDATES, HYBRIDS, parse
 from recsys.models.table import TABLE
 
 CONFIG = """
@@ -327,6 +329,13 @@ class TestCommand:
     def test_recsys_is_this_program(self):
         (command,) = (entry for entry in entry_points(group="console_scripts") if entry.name == "recsys")
         assert command.value == "flows.cli:main"
+
+    def test_what_is_printed_to_be_copied_holds_for_any_folder(self, monkeypatch):
+        monkeypatch.delenv(tracking.URI, raising=False)
+        config = parse({"store": "my store", "data": {"path": "events.csv"}})
+        quiet, *words = shlex.split(_mlflow_server(config))
+        assert quiet == "MLFLOW_DISABLE_TELEMETRY=true"
+        assert words == ["mlflow", "server", "--backend-store-uri", "sqlite:///my store/mlflow.db"]
 
     def test_help_names_run_beside_the_commands_of_the_library(self, monkeypatch, capsys):
         monkeypatch.setattr(sys, "argv", ["recsys", "--help"])
