@@ -53,10 +53,10 @@ CONFIG ?= configs/demo.toml
 # Where the stack keeps everything.
 STORE ?= mlruns
 deploy: $(READY) ## register the flows on the server of PREFECT_API_URL or make stack; CONFIG=my-shop.toml, docs/operations.md
-	@[ -n "$$PREFECT_API_URL" ] || [ ! -f $(STORE)/stack/env ] || . $(abspath $(STORE))/stack/env; $(BIN)/recsys deploy $(CONFIG)
+	@[ -n "$$PREFECT_API_URL" ] || [ ! -f "$(STORE)/stack/env" ] || . "$(STORE)/stack/env"; $(BIN)/recsys deploy "$(CONFIG)"
 
 stack: $(READY) ## PostgreSQL, Prefect, MLflow and a worker until Ctrl-C; AUTH=1 asks for passwords, docs/stack.md
-	@$(BIN)/recsys stack --store $(STORE)$(if $(AUTH), --auth)
+	@$(BIN)/recsys stack --store "$(STORE)"$(if $(AUTH), --auth)
 
 ui: export MLFLOW_DISABLE_TELEMETRY = true
 ui: export DO_NOT_TRACK = 1

@@ -79,13 +79,17 @@ print(is_telemetry_disabled())
     assert not (tmp_path / ".config").exists()
 
 
+def make(*words):
+    """What make says."""
+    # Under `make test` this make would take itself for a part of that one, and say where it is.
+    ours = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS", "PREFECT_API_URL")
+    alone = {name: value for name, value in os.environ.items() if name not in ours}
+    return subprocess.run(["make", *words], cwd=ROOT, env=alone, capture_output=True, text=True, check=True).stdout
+
+
 def would_run(*words):
     """What make would do."""
-    # Under `make test` this make would take itself for a part of that one, and say where it is.
-    alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
-    return subprocess.run(
-        ["make", "--dry-run", *words], cwd=ROOT, env=alone, capture_output=True, text=True, check=True
-    ).stdout
+    return make("--dry-run", *words)
 
 
 def test_make_lists_its_targets():
@@ -100,12 +104,25 @@ def test_make_lists_its_targets():
 def test_make_stack_passes_on_where_and_whether_with_passwords(tmp_path):
     (tmp_path / ".ready").touch()
     recsys = f"{tmp_path}/bin/recsys"
-    assert would_run("stack", f"VENV={tmp_path}").strip() == f"{recsys} stack --store mlruns"
+    assert would_run("stack", f"VENV={tmp_path}").strip() == f'{recsys} stack --store "mlruns"'
     assert (
         would_run("stack", f"VENV={tmp_path}", "STORE=/srv/shop", "AUTH=1").strip()
-        == f"{recsys} stack --store /srv/shop --auth"
+        == f'{recsys} stack --store "/srv/shop" --auth'
     )
-    assert "/srv/shop/stack/env" in would_run("deploy", f"VENV={tmp_path}", "STORE=/srv/shop")
+
+
+def test_make_deploy_finds_the_stack_wherever_it_is(tmp_path):
+    """This `recsys` tells what it was called with."""
+    (tmp_path / ".ready").touch()
+    program, settings = tmp_path / "bin" / "recsys", tmp_path / "my store" / "stack" / "env"
+    for path in (program, settings):
+        path.parent.mkdir(parents=True)
+    program.write_text('#!/bin/sh\nprintf "%s\\n" "$PREFECT_API_URL" "$@"\n')
+    program.chmod(0o755)
+    settings.write_text("export PREFECT_API_URL=http://there/api\n")
+    for store in (tmp_path / "my store", os.path.relpath(tmp_path / "my store", ROOT)):
+        told = make("deploy", f"VENV={tmp_path}", f"STORE={store}", "CONFIG=my shop.toml")
+        assert told.splitlines() == ["http://there/api", "deploy", "my shop.toml"]
 
 
 def test_make_installs_again_only_when_the_dependencies_changed(tmp_path):
