@@ -18,7 +18,7 @@ def test_make_deploys_from_the_checkout(tmp_path):
     command = ["make", "--dry-run", "deploy", f"VENV={tmp_path}", "CONFIG=my-shop.toml"]
     alone = {name: value for name, value in os.environ.items() if name not in ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")}
     done = subprocess.run(command, cwd=ROOT, env=alone, capture_output=True, text=True, check=True)
-    assert done.stdout.endswith(f"; {tmp_path}/bin/recsys deploy my-shop.toml\n")
+    assert done.stdout.endswith(f'; {tmp_path}/bin/recsys deploy "my-shop.toml"\n')
 
 
 def test_the_page_tells_the_settings_of_the_server():
