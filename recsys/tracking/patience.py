@@ -12,6 +12,7 @@ from typing import Any, Final, TypeVar
 
 from recsys.addresses import masked, without_login
 from recsys.errors import InputError
+from recsys.tracking.uncut import uncut
 
 log = logging.getLogger("recsys.tracking")
 
@@ -58,7 +59,7 @@ def patiently(call: Callable[[], R]) -> R:
     begun = told = 0.0
     while True:
         try:
-            answer = call()
+            answer = uncut(call)
         except Exception as error:
             reason = absence(error)
             if reason is None:
