@@ -82,13 +82,13 @@ def compared(
     """
     strata = per_user["segment"]
     on_test = max(members, key=lambda member: per_user[member].mean())
-    figures = []
+    figures, above = [], None if least is None else 0.0
     for when, member in (("validation", on_validation), ("test", on_test)):
         gain = paired_bootstrap(per_user[chosen], per_user[member], strata=strata)
         sides = ([float(per_user[model].mean())] for model in (chosen, member))
         figures += [
             Figure(f"test {METRIC} over the best member on {when}", *sides, least=least, note=member),
-            Figure(f"lower bound of that gain, best on {when}", [gain.lo], least=least and 0.0, note=_interval(gain)),
+            Figure(f"lower bound of that gain, best on {when}", [gain.lo], least=above, note=_interval(gain)),
         ]
     parts = _segments(per_user, chosen, members)
     for segment, (member, hybrid, best, gain) in parts.items():

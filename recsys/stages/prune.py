@@ -93,7 +93,7 @@ def survey(config: Config) -> list[Item]:
             Item(UNREGISTERED, one.id, one.mib, _in_use(one.made, config), one.delete)
             for one in retention.unregistered(config.name, config.model_name)
         ),
-        *_runs(config, {one.run_id: one for one in known if one not in versions or one.number in staying}),
+        *_runs(config, {one.run_id: one for one in known if one.model != config.model_name or one.number in staying}),
     ]
 
 

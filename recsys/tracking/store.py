@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Final, cast
 from filelock import FileLock
 
 from recsys.addresses import bypass_proxies
-from recsys.data.atomic import writing
+from recsys.data.atomic import make_store, writing
 from recsys.errors import InputError, UnavailableError
 from recsys.tracking.patience import QUIET, Patient, absence, where
 
@@ -53,8 +53,7 @@ def open_store(store: str | Path, *, create: bool = True) -> None:
         raise InputError(
             f"no store at {folder}; make one with recsys run CONFIG, or name another: --store, or store in CONFIG"
         )
-    with writing(folder):
-        folder.mkdir(parents=True, exist_ok=True)
+    make_store(folder)
     with counted():
         import mlflow
         from mlflow.exceptions import MlflowException
