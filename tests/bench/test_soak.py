@@ -4,7 +4,7 @@ import pytest
 
 from bench.rows import soak
 
-ROUNDS = 3
+ROUNDS = 2
 
 
 @pytest.fixture(scope="module")

@@ -22,7 +22,7 @@ from tests import servers
 RECSYS = [sys.executable, "-c", "import sys; from flows.cli import main; sys.exit(main())"]
 BROWSERS = ("chromium", "google-chrome")
 SIZE = {"width": 1280, "height": 900}
-TOY = 'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n'
+TOY = 'name = "toy"\n[data]\npath = "toy.csv"\n[split]\nmethod = "leave_last"\n[tuning]\ntrials = 4\n'
 pytestmark = pytest.mark.timeout(600)  # a stack, a browser and two trainings share what cores there are
 PATIENCE = servers.PATIENCE * 1000
 """Milliseconds for what a page waits for."""
