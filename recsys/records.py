@@ -89,7 +89,7 @@ def finish(model: str) -> None:
 
 @contextmanager
 def moving(model: str, kind: Kind, old: int | None, new: int, why: str | None = None) -> Iterator[Move]:
-    """Record a move; the block moves the aliases.
+    """Record a move; the block moves the aliases. One that is `unfinished` was ended before.
 
     Args:
         model: name in the registry.
@@ -98,8 +98,6 @@ def moving(model: str, kind: Kind, old: int | None, new: int, why: str | None = 
         new: the champion as it will be.
         why: what a person said.
     """
-    if unfinished(model, old):
-        finish(model)
     known = _read(model)
     number = known[-1][0] if known else 0
     if not known or known[-1][1].done:

@@ -75,6 +75,7 @@ def test_a_move_that_was_cut_short(versions):
     assert [(one.kind, one.new) for one in records.history(MODEL, 2)] == [("forced", 2)]
     with pytest.raises(KeyboardInterrupt), records.moving(MODEL, "rollback", 2, 1):
         raise KeyboardInterrupt
+    records.finish(MODEL)
     with records.moving(MODEL, "gate", 1, 2):
         pass
     assert [one.kind for one in records.history(MODEL, 2)] == ["forced", "rollback", "gate"]
