@@ -96,6 +96,16 @@ class Interactions:
         """[N] int64: how many events of the same user came later; 0 for a user's last event."""
         return self.indptr[self.user.astype(np.int64) + 1] - 1 - np.arange(len(self))
 
+    @cached_property
+    def is_dated(self) -> bool:
+        """Whether times say which of two users' events came first; not where more than half begin at the same time.
+
+        Times are places in a history then, as in logs that were published without their dates.
+        """
+        begun = self.time[self.indptr[:-1][self.lengths > 0]]
+        together = np.unique(begun, return_counts=True)[1].max(initial=0)
+        return bool(together <= max(1, len(begun) / 2))
+
     def recency(self, half_life: float) -> FloatArray:
         """[N] float32: `weight * 2 ** (-age / half_life)`; half_life in events, 0 = all events count alike."""
         if half_life <= 0:
@@ -103,8 +113,11 @@ class Interactions:
         return (self.weight * np.exp2(-self.age / half_life)).astype(np.float32)
 
     def freshness(self, half_life: float) -> FloatArray:
-        """[N] float32: the same with age and half_life as shares of the time that all events span."""
-        if half_life <= 0 or not len(self):
+        """[N] float32: the same with age and half_life as shares of the time that all events span.
+
+        `weight` as it is where the log is not dated: the longest history would be the newest.
+        """
+        if half_life <= 0 or not len(self) or not self.is_dated:
             return self.weight
         halvings = (self.time.max() - self.time) / (half_life * max(1, int(np.ptp(self.time))))
         fresh: FloatArray = (self.weight * np.exp2(-np.minimum(halvings, OLDEST))).astype(np.float32)

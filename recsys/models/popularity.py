@@ -3,7 +3,8 @@
     score(i) = log(1 + c_i / mean(c)),   c_i = Σ_events of i  w · 2^(−(t_max − t) / (half_life · span))
 
 with span = t_max − t_min of the log. The logarithm keeps order and tames the tail, so that popularity can stand
-beside other members of a hybrid. Cost: O(events) time, O(items) memory. Limits: the same answer for everybody.
+beside other members of a hybrid. Events of a log that is not dated count alike (`Interactions.is_dated`). Cost:
+O(events) time, O(items) memory. Limits: the same answer for everybody.
 """
 
 from collections.abc import Mapping

@@ -6,7 +6,7 @@ from recsys.config import Config
 from recsys.data.prepared import Prepared
 from recsys.hybrid.pool import FLOOR
 from recsys.report.environment import environment
-from recsys.report.notes import idle, unearned
+from recsys.report.notes import idle, undated, unearned
 from recsys.report.scorecard import (
     DataOf,
     DatasetRecord,
@@ -59,7 +59,12 @@ def assemble(
         timings=TimingsRecord.model_validate(dict(timings)),
         environment=environment(device_of(config)),
         data_of=DataOf(serving=promotion.serving),
-        notes=(*notes, *unearned(fitted), *idle(fitted, outcome)),
+        notes=(
+            *notes,
+            *undated(prepared.split.data.interactions, config.split.method),
+            *unearned(fitted),
+            *idle(fitted, outcome),
+        ),
     )
 
 

@@ -1,11 +1,25 @@
-"""What a reader should know of candidates whose budget was small, or wasted."""
+"""What a reader should know: of a log without times, of candidates whose budget was small, or wasted."""
 
 from collections.abc import Mapping
 
+from recsys.data.interactions import Interactions
 from recsys.hybrid.pool import FLOOR
 from recsys.report.wording import duration
 from recsys.stages.candidates import Fitted
 from recsys.stages.hybrids import Chosen
+
+TORN = "; a time split tests the ends of long histories only: set split.method to leave_last or ratio"
+"""What a split by time does to such a log."""
+
+
+def undated(log: Interactions, method: str) -> tuple[str, ...]:
+    """A log whose times are places in a history."""
+    if log.is_dated:
+        return ()
+    return (
+        "most users begin at the same timestamp, so that timestamps are taken for places in a history: popularity and "
+        "fm do without the age of events" + (TORN if method == "time" else ""),
+    )
 
 
 def unearned(fitted: Mapping[str, Fitted]) -> tuple[str, ...]:

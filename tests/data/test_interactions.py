@@ -64,6 +64,19 @@ def test_freshness_leaves_no_event_without_weight():
     assert 0 < log.freshness(1e-9)[0] < 1e-15
 
 
+@pytest.mark.parametrize(
+    ("times", "dated"),
+    [([0, 1, 2, 0, 1, 0], False), ([5, 6, 7, 5, 6, 8], False), ([5, 6, 7, 5, 6, 8, 9], True), ([4, 5, 6], True)],
+    ids=["places", "places but for one", "half begin together", "one user"],
+)
+def test_times_that_are_places_in_a_history_say_nothing_of_age(times, dated):
+    """Users 0, 1, 2 and, where there is a seventh event, 3."""
+    user = [0, 0, 0, 1, 1, 2, 3][: len(times)]
+    log = Interactions.build(user, [0] * len(times), times, n_users=5, n_items=1)
+    assert log.is_dated == dated
+    assert (log.freshness(0.5).min() < 1) == dated
+
+
 @pytest.mark.parametrize("times", [[], [7], [7, 7]], ids=["none", "one", "alike"])
 def test_freshness_without_a_span(times):
     log = Interactions.build(np.zeros(len(times)), np.zeros(len(times)), times, n_users=1, n_items=1)
