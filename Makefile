@@ -26,8 +26,7 @@ help: ## list the targets
 demo: $(READY) ## run the pipeline on MovieLens-100K, from download to champion
 	$(BIN)/recsys run configs/demo.toml --report mlruns/demo
 
-# A file's tests share servers, so they stay together; in the order of their names, which begins with the long ones. One
-# a core: three on two cores take longer.
+# A file's tests share servers, so they stay together; in the order of their names, which begins with the long ones.
 PARALLEL := --numprocesses auto --maxprocesses 4 --dist loadfile --no-loadscope-reorder
 test: $(DEV) ## run the tests
 	$(BIN)/pytest $(PARALLEL)
