@@ -14,9 +14,9 @@ item is its event weight, in the bag of recent items decayed with age, 2^(−age
 x)^norm, in training as in scoring; the bag of all items, whose vectors are its own and start at zero, remembers what
 has decayed in the other, and through the attributes of those items what an item nobody met has in common with them; v₀
 stands for the context's bias feature; pairs among one item's own features are left out: they are constants that b_i can
-learn. A target counts 2^(−age / trend) in the loss, age a share of the log's time span, so that biases and vectors are
-of what is taken now. x of an attribute is its inverse document frequency, those of an item scaled to length 1, so that
-an item with many of them is no louder than one with few, and negatives are drawn among items with events only: that
+learn. A target counts 2^(−age / trend) in the loss, age a share of a dated log's time span, so that biases and vectors
+are of what is taken now. x of an attribute is its inverse document frequency, those of an item scaled to length 1: one
+with many of them is no louder than one with few. Negatives are drawn among items with events only: that
 nobody met an item that nobody could meet says nothing about its attributes. For an item without events p_i and b_i are
 what a ridge regression on attributes foretells (`attributes.py`): the sum of its attributes' vectors lacks all that the
 own vectors of known items learn, and would rank below every one of them.
@@ -64,7 +64,7 @@ class FMConfig(ModelConfig):
     half_life: float = Field(default=5.0, gt=0)
     """Events after which a past item counts half in the bag."""
     trend: float = Field(default=0.5, ge=0)
-    """Age at which an event counts half in the loss, as a share of the log's time span; 0: age does not matter."""
+    """Age at which an event counts half in the loss, as a share of a dated log's time span; 0: age does not matter."""
     norm: float = Field(default=0.5, ge=0, le=1)
     """Exponent of the bag's normalisation: 0 a sum, 1 a mean."""
     dropout: float = Field(default=0.3, ge=0, lt=1)

@@ -23,7 +23,7 @@ class PopularityConfig(ModelConfig):
     """Parameters of `Popularity`."""
 
     half_life: float = Field(default=0.1, ge=0)
-    """Age at which an event counts half, as a share of the log's time span; 0: age does not matter."""
+    """Age at which an event counts half, as a share of a dated log's time span; 0: age does not matter."""
 
 
 class Popularity:

@@ -18,7 +18,7 @@ def undated(log: Interactions, method: str) -> tuple[str, ...]:
         return ()
     return (
         "most users begin at the same timestamp, so that timestamps are taken for places in a history: popularity and "
-        "fm do without the age of events" + (TORN if method == "time" else ""),
+        "the trend of fm do without the age of events" + (TORN if method == "time" else ""),
     )
 
 

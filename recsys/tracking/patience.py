@@ -51,7 +51,8 @@ class Patient:
 def patiently(call: Callable[[], R]) -> R:
     """The answer to a call of MLflow; where its server is away, the call is repeated until it is back.
 
-    A server that went away after it had done what was asked does it twice: all that is called here may be.
+    A server that went away after it had done what was asked does it twice: all that is called here may be. A signal
+    is heard when the call that goes on has ended.
 
     Raises:
         InputError: the server has been away for as long as the patience lasts.

@@ -4,7 +4,7 @@ import pytest
 
 from bench.rows import soak
 
-ROUNDS = 2
+ROUNDS = 3
 
 
 @pytest.fixture(scope="module")

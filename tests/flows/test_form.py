@@ -50,7 +50,7 @@ def test_what_is_out_of_bounds_is_refused(flow, wrong):
         flow.validate_parameters({"config": "shop.toml", **wrong})
 
 
-@pytest.mark.skipif(torch.cuda.is_available(), reason="there is one")
+@pytest.mark.skipif(torch.cuda.is_available(), reason="a CUDA device is there")
 def test_a_device_that_is_not_there_is_told_before_anything_starts(tmp_path):
     (tmp_path / "shop.toml").write_text('[data]\npath = "log.csv"\n[models]\ndevice = "cuda"\n')
     with pytest.raises(InputError, match="finds no CUDA device here"):
